@@ -1,0 +1,56 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve test check fmt lint imports types bench lock conformance
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found %s" % sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu install python3-venv"; exit 1; }
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.run
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.run ## Review this repository with the static agent and print the report (ARGS="medium" for a deeper band)
+	@$(BIN)/flowrunner run code-review repo=. --report $(ARGS)
+
+serve: $(VENV)/.run ## Keep the service up on http://127.0.0.1:8700
+	@$(BIN)/flowrunner serve $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
+
+fmt: $(VENV)/.dev ## Fail if a file is not formatted
+	@$(BIN)/ruff format --check -q .
+
+lint: $(VENV)/.dev ## ruff, all rules
+	@$(BIN)/ruff check -q .
+
+imports: $(VENV)/.dev ## The floors
+	@$(BIN)/lint-imports
+
+types: $(VENV)/.dev ## basedpyright, strict
+	@$(BIN)/basedpyright --level error
+
+conformance: $(VENV)/.dev ## Rewrite docs/conformance.md from the tests
+	@$(BIN)/python -m tests.conformance.ids --write
+
+bench: $(VENV)/.run ## Benchmarks, as ratios to PostgreSQL's own limit
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: ## Rewrite the lock files (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -c requirements.lock -o requirements-dev.lock

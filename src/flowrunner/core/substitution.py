@@ -1,0 +1,206 @@
+"""Fill a prompt template from finished steps' outputs: one pass, insertions never re-read (V-02).
+
+Two forms: strict `{{ steps["find-bugs"].output }}`, `{{ steps.scan.json.items[0].file }}`, with an
+optional `| default("text")`; and the older `$step.output` and `$step.output.field`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from flowrunner.core.errors import Problem
+
+PathPart: TypeAlias = str | int
+
+_STRICT = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_STEP = r"""steps(?:\.(?P<name>\w+)|\[\s*(?:"(?P<dq>[^"]*)"|'(?P<sq>[^']*)')\s*\])"""
+_PATH = r"""(?P<path>(?:\.\w+|\[\s*(?:\d+|"[^"]*"|'[^']*')\s*\])*)"""
+_DEFAULT = r"""(?:\s*\|\s*default\(\s*(?:"(?P<ddq>[^"]*)"|'(?P<dsq>[^']*)')\s*\))?"""
+_EXPRESSION = re.compile(rf"\s*{_STEP}\.(?P<what>output|json){_PATH}{_DEFAULT}\s*\Z")
+_PART = re.compile(r"""\.(\w+)|\[\s*(?:(\d+)|"([^"]*)"|'([^']*)')\s*\]""")
+_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One place of a template that wants a step's output; *legacy* means the `$` form."""
+
+    step: str
+    path: tuple[PathPart, ...] = ()
+    default: str | None = None
+    legacy: bool = False
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a step offers: its text; *absent* when it was skipped or excluded (V-04)."""
+
+    text: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference that has no value at run time; the step fails `unresolved_reference` (V-03)."""
+
+    reference: Reference
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A parsed template: literal text and references in order."""
+
+    parts: tuple[str | Reference, ...]
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        return tuple(part.step for part in self.parts if isinstance(part, Reference))
+
+    def fill(
+        self, values: Mapping[str, Value], *, nonce: str, cap: int = 200_000
+    ) -> str | Unresolved:
+        """Insert every value inside a nonce fence, cut at *cap* characters and marked (V-07)."""
+        filled: list[str] = []
+        for part in self.parts:
+            if isinstance(part, str):
+                filled.append(part)
+                continue
+            text = _lookup(part, values)
+            if isinstance(text, Unresolved):
+                return text
+            filled.append(fence(text, nonce=nonce, label=part.step, cap=cap))
+        return "".join(filled)
+
+
+def fence(text: str, *, nonce: str, label: str, cap: int) -> str:
+    """Mark *text* as something quoted, not said: whoever writes it does not know the nonce."""
+    if len(text) > cap:
+        text = f"{text[:cap]}\n[truncated: {len(text) - cap} more characters]"
+    return f"<<{label} {nonce}>>\n{text}\n<<end {nonce}>>"
+
+
+def parse(template: str, known: Collection[str]) -> Template | Problem:
+    """Split *template* at its references. Only *known* step ids can be meant by the `$` form."""
+    parts: list[str | Reference] = []
+    at = 0
+    for match in _STRICT.finditer(template):
+        parts += _legacy(template[at : match.start()], known)
+        reference = _expression(match)
+        if reference is None:
+            line = template.count("\n", 0, match.start()) + 1
+            hint = 'write {{ steps["step-id"].output }} or {{ steps.step_id.json.field[0] }}'
+            message = f"cannot read the reference {match[0]!r}"
+            return Problem("bad-reference", message, line=line, hint=hint)
+        parts.append(reference)
+        at = match.end()
+    parts += _legacy(template[at:], known)
+    return Template(tuple(part for part in parts if part != ""))
+
+
+def _expression(match: re.Match[str]) -> Reference | None:
+    found = _EXPRESSION.match(match[1])
+    if found is None or (found["what"] == "output" and found["path"]):
+        return None
+    step = next(name for name in (found["name"], found["dq"], found["sq"]) if name is not None)
+    default = found["ddq"] if found["ddq"] is not None else found["dsq"]
+    path = ("",) if found["what"] == "json" else ()
+    for part in _PART.finditer(found["path"]):
+        name, index, double, single = part.groups()
+        path += (int(index),) if index is not None else (name or double or single or "",)
+    return Reference(step, path, default, source=match[0])
+
+
+def _legacy(text: str, known: Collection[str]) -> Sequence[str | Reference]:
+    """Read `$id.output[.field]`, taking the longest known id, hyphens included (V-01)."""
+    if "$" not in text or not known:
+        return (text,)
+    names = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    # A field may be followed by a full stop that ends the sentence: names only, dots between.
+    pattern = re.compile(rf"\$({names})\.output(?![\w-])((?:\.\w+)*)")
+    parts: list[str | Reference] = []
+    at = 0
+    for match in pattern.finditer(text):
+        parts.append(text[at : match.start()])
+        field = (match[2][1:],) if match[2] else ()
+        parts.append(Reference(match[1], field, legacy=True, source=match[0]))
+        at = match.end()
+    parts.append(text[at:])
+    return parts
+
+
+def _lookup(reference: Reference, values: Mapping[str, Value]) -> str | Unresolved:
+    value = values.get(reference.step, Value(absent=True))
+    if value.absent:
+        # V-04: a producer that did not run gives its default, else nothing; never a literal `$x`.
+        return reference.default if reference.default is not None else ""
+    if not reference.path:
+        return value.text
+    found = _field(reference, value.text)
+    if isinstance(found, Unresolved) and reference.default is not None:
+        return reference.default
+    return found
+
+
+def _field(reference: Reference, text: str) -> str | Unresolved:
+    try:
+        parsed: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        if reference.legacy:
+            return _line_field(reference, text)
+        return Unresolved(reference, "the output is not JSON")
+    names = str(reference.path[0]).split(".") if reference.legacy else reference.path[1:]
+    found = _walk(parsed, names)
+    if isinstance(found, _Missing):
+        if reference.legacy and not isinstance(parsed, dict | list):
+            return _line_field(reference, text)
+        return Unresolved(reference, f"the output has no {found.name!r}")
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    name: PathPart
+
+
+def _walk(value: Any, path: Sequence[PathPart]) -> Any:
+    for part in path:
+        has_key = isinstance(value, dict) and part in value
+        has_index = (
+            isinstance(value, list)
+            and isinstance(part, int)
+            and part < len(cast("list[Any]", value))
+        )
+        if not (has_key or has_index):
+            return _Missing(part)
+        value = value[part]
+    return value
+
+
+def _line_field(reference: Reference, text: str) -> str | Unresolved:
+    """Take the first `field: value` line outside code fences; empty counts (V-05, V-06)."""
+    name = str(reference.path[0])
+    wanted = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+    found = wanted.search(_without_code(text))
+    return found[1].strip() if found else Unresolved(reference, f"no line '{name}: …'")
+
+
+def _without_code(text: str) -> str:
+    """Drop fenced blocks, so that quoted text cannot pass for a field (D2-15c)."""
+    kept: list[str] = []
+    fence_mark = ""
+    for line in text.splitlines():
+        mark = _FENCE.match(line)
+        if fence_mark:
+            if mark and mark[1].startswith(fence_mark) and not line.strip(" `~"):
+                fence_mark = ""
+        elif mark:
+            fence_mark = mark[1]
+        else:
+            kept.append(line)
+    return "\n".join(kept)

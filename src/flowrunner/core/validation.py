@@ -1,0 +1,151 @@
+"""Check a flow's shape before anything runs: every problem at once, each with its place (D2-26)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from flowrunner.core.errors import Problem
+from flowrunner.core.graph import StepKind
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
+MAX_STEPS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StepDraft:
+    """A step as written, before its names are resolved; *references* come from its template."""
+
+    key: str
+    kind: StepKind
+    needs: tuple[str, ...] = ()
+    persona: str | None = None
+    file: str | None = None
+    line: int | None = None
+    references: tuple[str, ...] = ()
+
+
+def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tuple[Problem, ...]:
+    """Return everything wrong with the flow's shape; an empty answer means it can be built."""
+    by_key = {draft.key: draft for draft in reversed(drafts)}
+    found = [*_counts(drafts), *_names(drafts), *_duplicates(drafts)]
+    for draft in drafts:
+        found += _needs(draft, by_key)
+        found += _persona(draft, personas)
+    cycle = _cycle(by_key)
+    if cycle:
+        first = by_key[cycle[0]]
+        found.append(_problem(first, "cycle", "steps need each other: " + " -> ".join(cycle)))
+    else:
+        for draft in drafts:
+            found += _references(draft, by_key)
+    return tuple(found)
+
+
+def suggest(name: str, known: Collection[str]) -> str | None:
+    """Name the closest known word, as a hint."""
+    close = difflib.get_close_matches(name, sorted(known), n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    shown = sorted(known)
+    rest = f" and {len(shown) - 8} more" if len(shown) > 8 else ""  # noqa: PLR2004
+    return f"known: {', '.join(shown[:8])}{rest}" if shown else None
+
+
+def _problem(draft: StepDraft, code: str, message: str, hint: str | None = None) -> Problem:
+    return Problem(code, message, file=draft.file, line=draft.line, hint=hint)
+
+
+def _counts(drafts: Sequence[StepDraft]) -> Iterator[Problem]:
+    if len(drafts) > MAX_STEPS:
+        first = drafts[MAX_STEPS]
+        yield _problem(first, "too-many-steps", f"{len(drafts)} steps, at most {MAX_STEPS}")
+
+
+def _names(drafts: Sequence[StepDraft]) -> Iterator[Problem]:
+    for draft in drafts:
+        if not _NAME.match(draft.key):
+            hint = "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
+            yield _problem(draft, "bad-step-id", f"'{draft.key}' cannot name a step", hint)
+
+
+def _duplicates(drafts: Sequence[StepDraft]) -> Iterator[Problem]:
+    first: dict[str, StepDraft] = {}
+    for draft in drafts:
+        known = first.setdefault(draft.key, draft)
+        if known is not draft:
+            place = f"{known.file}:{known.line}" if known.file else "earlier"
+            message = f"step '{draft.key}' is already defined ({place})"
+            yield _problem(draft, "duplicate-step", message)
+
+
+def _needs(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> Iterator[Problem]:
+    for need in draft.needs:
+        if need not in by_key:
+            message = f"step '{draft.key}' needs '{need}', but the flow has no such step"
+            yield _problem(draft, "unknown-dependency", message, suggest(need, by_key.keys()))
+    for need in sorted({need for need in draft.needs if draft.needs.count(need) > 1}):
+        yield _problem(draft, "duplicate-dependency", f"step '{draft.key}' needs '{need}' twice")
+
+
+def _persona(draft: StepDraft, personas: Collection[str]) -> Iterator[Problem]:
+    if draft.persona is None:
+        return
+    if draft.kind is not StepKind.AGENT:
+        message = f"step '{draft.key}' is a {draft.kind.value} step and cannot have a persona"
+        yield _problem(draft, "persona-without-agent", message)
+    elif draft.persona not in personas:
+        message = f"step '{draft.key}' asks for persona '{draft.persona}', which is not known"
+        yield _problem(draft, "unknown-persona", message, suggest(draft.persona, personas))
+
+
+def _references(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> Iterator[Problem]:
+    """Allow a step to read only what certainly ended before it began (V-03, V-08)."""
+    if not draft.references:
+        return
+    above = _ancestors(draft, by_key)
+    for name in dict.fromkeys(draft.references):
+        if name not in by_key:
+            message = f"step '{draft.key}' refers to '{name}', but the flow has no such step"
+            yield _problem(draft, "unknown-reference", message, suggest(name, by_key.keys()))
+        elif name not in above:
+            message = f"step '{draft.key}' refers to '{name}', which need not have ended before it"
+            hint = f"add '{name}' to the needs of '{draft.key}'"
+            yield _problem(draft, "reference-not-ancestor", message, hint)
+
+
+def _ancestors(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> set[str]:
+    seen: set[str] = set()
+    waiting = list(draft.needs)
+    while waiting:
+        name = waiting.pop()
+        if name in by_key and name not in seen:
+            seen.add(name)
+            waiting += by_key[name].needs
+    return seen
+
+
+def _cycle(by_key: Mapping[str, StepDraft]) -> tuple[str, ...]:
+    """Find one cycle as a closed path, by depth-first search without recursion."""
+    done: set[str] = set()
+    for root in by_key:
+        path: list[str] = []
+        on_path: set[str] = set()
+        stack: list[tuple[str, bool]] = [(root, False)]
+        while stack:
+            name, leaving = stack.pop()
+            if leaving:
+                path.pop()
+                on_path.discard(name)
+                done.add(name)
+            elif name in on_path:
+                return (*path[path.index(name) :], name)
+            elif name not in done:
+                path.append(name)
+                on_path.add(name)
+                stack.append((name, True))
+                needs = (need for need in reversed(by_key[name].needs) if need in by_key)
+                stack += [(need, False) for need in needs]
+    return ()

@@ -1,0 +1,82 @@
+"""A finding as agents answer it, as the report lists it, and as machines read it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Path = Annotated[str, Field(min_length=1, max_length=1024)]
+Line = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Severity(StrEnum):
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+    NOTE = "note"
+
+
+class Verdict(StrEnum):
+    UNVERIFIED = "unverified"
+    CONFIRMED = "confirmed"
+    PARTIALLY_REFUTED = "partially_refuted"
+    REFUTED = "refuted"
+
+
+class Claim(BaseModel):
+    """What a reviewer asserts about one place in the code. Unknown fields are ignored: models add."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule: str = Field(default="", max_length=100)
+    category: str = Field(min_length=1, max_length=60)
+    severity: Severity
+    title: str = Field(min_length=1, max_length=200)
+    claim: str = Field(default="", max_length=4000)
+    file: Path
+    line_start: Line
+    line_end: Line | None = None
+    quote: str = Field(min_length=1, max_length=2000)
+    reach: str = Field(default="", max_length=1000)
+    suggestion: str = Field(default="", max_length=2000)
+    confidence: float = Field(default=0.5, ge=0, le=1)
+
+
+class Answer(BaseModel):
+    """What every reviewer answers: claims, what was looked at, and whether a model was asked."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    findings: tuple[Claim, ...] = Field(max_length=500)
+    summary: str = Field(default="", max_length=4000)
+    reviewed_files: tuple[Path, ...] = Field(default=(), max_length=10_000)
+    model_asked: bool = True
+    truncated: bool = False
+
+
+class Citation(StrEnum):
+    """Whether the cited place exists and holds the quote, judged by code (F-02)."""
+
+    EXACT = "exact"
+    MOVED = "moved"
+    QUOTE_MISMATCH = "quote_mismatch"
+    LINE_OUT_OF_RANGE = "line_out_of_range"
+    FILE_MISSING = "file_missing"
+    OUTSIDE_PROJECT = "outside_project"
+    TREE_CHANGED = "tree_changed"
+
+
+class Finding(BaseModel):
+    """A claim after folding: who said it, its fingerprint, and what the citation check found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    fingerprint: str
+    claim: Claim
+    sources: tuple[str, ...]
+    citation: Citation
+    verdict: Verdict = Verdict.UNVERIFIED
+    counter_evidence: str = ""
