@@ -1,4 +1,4 @@
-"""The shape of a flow: which steps it has and what each one needs. Immutable, shared by its runs."""
+"""The shape of a flow: its steps and what each one needs. Immutable, shared by its runs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from flowrunner.core.errors import Problem
 
@@ -149,7 +149,7 @@ def _lookup(reference: Reference, values: Mapping[str, Value]) -> str | Unresolv
 
 def _field(reference: Reference, text: str) -> str | Unresolved:
     try:
-        parsed: Any = json.loads(text)
+        parsed: object = json.loads(text)
     except (ValueError, RecursionError):
         if reference.legacy:
             return _line_field(reference, text)
@@ -168,18 +168,21 @@ class _Missing:
     name: PathPart
 
 
-def _walk(value: Any, path: Sequence[PathPart]) -> Any:
+def _walk(value: object, path: Sequence[PathPart]) -> object:
     for part in path:
-        has_key = isinstance(value, dict) and part in value
-        has_index = (
-            isinstance(value, list)
-            and isinstance(part, int)
-            and part < len(cast("list[Any]", value))
-        )
-        if not (has_key or has_index):
-            return _Missing(part)
-        value = value[part]
+        value = _member(value, part)
+        if isinstance(value, _Missing):
+            return value
     return value
+
+
+def _member(value: object, part: PathPart) -> object:
+    if isinstance(value, dict):
+        return cast("dict[PathPart, object]", value).get(part, _Missing(part))
+    if isinstance(value, list) and isinstance(part, int):
+        members = cast("list[object]", value)
+        return members[part] if part < len(members) else _Missing(part)
+    return _Missing(part)
 
 
 def _line_field(reference: Reference, text: str) -> str | Unresolved:

@@ -1,0 +1,289 @@
+"""Decide what a run's inputs mean. Pure and total: a late or impossible input is a no-op (R2-13).
+
+Nothing here reads a clock: delays are relative, and the database adds them to its own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from flowrunner.core import events as ev
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import (
+    Ask,
+    Decision,
+    Guard,
+    LeaseGuard,
+    Prepare,
+    Render,
+    SetTimer,
+    TimerGuard,
+    Verdict,
+)
+from flowrunner.core.draft import Draft
+from flowrunner.core.graph import OnFail, StepSpec
+from flowrunner.core.model import (
+    MAX_CRASHES,
+    MAX_REJECTED,
+    Failure,
+    FailureClass,
+    Ref,
+    RunState,
+    RunStatus,
+    StepStatus,
+    Usage,
+)
+from flowrunner.core.readiness import needs_preparing
+from flowrunner.core.retries import next_delay
+
+
+def decide(state: RunState, inputs: Sequence[inp.Input]) -> Decision:
+    """Return what must be committed for *inputs*; the same arguments give the same answer.
+
+    An explicit cancel is heard before everything else of its batch (D2-33).
+    """
+    scheduler = _Scheduler(state)
+    order = sorted(range(len(inputs)), key=lambda n: not isinstance(inputs[n], inp.CancelRequested))
+    verdicts = [Verdict.LATE] * len(inputs)
+    for index in order:
+        verdicts[index] = scheduler.take(inputs[index])
+    asks = scheduler.advance()
+    return Decision(
+        tuple(scheduler.events),
+        tuple(scheduler.guards),
+        tuple(scheduler.timers),
+        asks,
+        tuple(verdicts),
+    )
+
+
+class _Scheduler:
+    def __init__(self, state: RunState) -> None:
+        self.draft = Draft(state)
+        self.events: list[ev.Event] = []
+        self.guards: list[Guard] = []
+        self.timers: list[SetTimer] = []
+
+    def take(self, given: inp.Input) -> Verdict:
+        """Turn one input into events, if it still means something."""
+        if isinstance(given, inp.Launched):
+            return self._launch(given)
+        if self.draft.run.status is not RunStatus.RUNNING or not self._is_known(given):
+            return Verdict.LATE
+        match given:
+            case inp.TaskSettled():
+                return self._settle(given)
+            case inp.TaskLost():
+                return self._lose(given)
+            case inp.GuardEvaluated() | inp.PromptBuilt():
+                return self._prepared(given)
+            case inp.TimerFired():
+                return self._fire(given)
+            case inp.CancelRequested(reason=reason, actor=actor):
+                self._cancel(reason, actor)
+                return Verdict.ACCEPTED
+            case inp.ReportRendered():
+                return self._finish(given)
+            case inp.StallFound():
+                return self._repair(given)
+            case inp.Rejected(step=step, attempt=attempt, epoch=epoch, outcome=outcome):
+                self._reject(step, attempt, epoch, outcome)
+                return Verdict.ACCEPTED
+            case _:
+                assert_never(given)
+
+    def advance(self) -> tuple[Ask, ...]:
+        """Offer what needs no preparing; ask for the rest."""
+        if self.draft.run.status is not RunStatus.RUNNING:
+            return ()
+        asks: list[Ask] = []
+        for number in dict.fromkeys(self.draft.woken):
+            if not self.draft.step(number).is_ready:
+                continue
+            if needs_preparing(self._spec(number), self.draft.step(number)):
+                asks.append(Prepare(number))
+            else:
+                self._dispatch(number)
+        run = self.draft.run
+        if run.remaining == 0:
+            asks.append(Render(partial=run.failure is not None))
+        return tuple(asks)
+
+    def _launch(self, given: inp.Launched) -> Verdict:
+        if self.draft.run.version != 0:
+            return Verdict.LATE
+        self._emit(ev.RunStarted(given.flow, given.band, given.definition, given.excluded))
+        deadline = self.draft.graph.deadline_seconds
+        if deadline is not None:
+            kind = inp.TimerKind.RUN_DEADLINE
+            self.timers.append(SetTimer(kind, inp.RUN_LEVEL, 0, deadline))
+        return Verdict.ACCEPTED
+
+    def _settle(self, given: inp.TaskSettled) -> Verdict:
+        step = self.draft.step(given.step)
+        if step.epoch == given.epoch != 0:
+            return Verdict.DUPLICATE
+        if step.status is not StepStatus.RUNNING or step.attempt != given.attempt:
+            outcome = type(given.outcome).__name__.lower()
+            self._reject(given.step, given.attempt, given.epoch, outcome)
+            return Verdict.LATE
+        self.guards.append(LeaseGuard(given.step, given.attempt, given.epoch))
+        match given.outcome:
+            case inp.Succeeded(output=output, usage=usage):
+                attempt, epoch = given.attempt, given.epoch
+                self._emit(ev.StepCompleted(given.step, attempt, output, epoch, usage))
+            case inp.Errored(error=error, usage=usage):
+                self._fail(given.step, error, given.epoch, usage)
+            case inp.Stopped(reason=reason):
+                self._emit(ev.StepCancelled(given.step, reason, given.epoch))
+                key = self._spec(given.step).key
+                self._cancel(f"step '{key}' was cancelled: {reason}", "dispatcher")
+            case _:
+                assert_never(given.outcome)
+        return Verdict.ACCEPTED
+
+    def _lose(self, given: inp.TaskLost) -> Verdict:
+        step = self.draft.step(given.step)
+        if step.status is not StepStatus.RUNNING or step.attempt != given.attempt:
+            return Verdict.LATE
+        self.guards.append(LeaseGuard(given.step, given.attempt, given.epoch))
+        self._lost(given.step, given.reason, given.epoch)
+        return Verdict.ACCEPTED
+
+    def _lost(self, number: int, reason: str, epoch: int) -> None:
+        step = self.draft.step(number)
+        if step.crashes + 1 >= MAX_CRASHES:
+            message = f"lost with its worker {step.crashes + 1} times, last: {reason}"
+            self._end_failed(number, Failure("crash_loop", message), epoch, Usage())
+            return
+        error = Failure("lease_lost", reason, FailureClass.LOST)
+        self._emit(ev.StepRetrying(number, step.attempt, error, 0, epoch))
+        self._dispatch(number)
+
+    def _fail(self, number: int, error: Failure, epoch: int, usage: Usage) -> None:
+        step = self.draft.step(number)
+        seed = f"{self.draft.run.version}/{number}"
+        delay = next_delay(self._spec(number).retry, error, step.failures + 1, seed)
+        if delay is None:
+            self._end_failed(number, error, epoch, usage)
+            return
+        self._emit(ev.StepRetrying(number, step.attempt, error, delay, epoch, usage))
+        if delay > 0:
+            self.timers.append(SetTimer(inp.TimerKind.RETRY, number, step.attempt, delay))
+        else:
+            self._dispatch(number)
+
+    def _end_failed(self, number: int, error: Failure, epoch: int, usage: Usage) -> None:
+        attempt = self.draft.step(number).attempt
+        tolerated = self._spec(number).on_fail is OnFail.TOLERATE
+        self._emit(ev.StepFailed(number, attempt, error, tolerated, epoch, usage))
+        if not tolerated:
+            # D2-07: siblings are stopped and nothing stays live; their late results are rejected.
+            self._cancel_steps("sibling_failed")
+
+    def _prepared(self, given: inp.GuardEvaluated | inp.PromptBuilt) -> Verdict:
+        if not self.draft.step(given.step).is_ready:
+            return Verdict.LATE
+        match given.answer:
+            case Failure() as error:
+                self._end_failed(given.step, error, 0, Usage())
+            case True:
+                self._dispatch(given.step)
+            case False:
+                self._emit(ev.StepSkipped(given.step, "when_false"))
+            case prompt:
+                self._dispatch(given.step, prompt)
+        return Verdict.ACCEPTED
+
+    def _fire(self, given: inp.TimerFired) -> Verdict:
+        match given.kind:
+            case inp.TimerKind.RUN_DEADLINE:
+                if self.draft.run.remaining == 0:
+                    return Verdict.LATE
+                seconds = self.draft.graph.deadline_seconds
+                message = f"the run did not end within {seconds} seconds"
+                self._emit(ev.RunFailing(Failure("run_deadline", message)))
+                self._cancel_steps("run_deadline")
+            case inp.TimerKind.RETRY:
+                step = self.draft.step(given.step) if given.step >= 0 else None
+                if step is None or not step.delayed or step.attempt != given.token:
+                    return Verdict.LATE
+                self._dispatch(given.step)
+            case _:
+                assert_never(given.kind)
+        self.guards.append(TimerGuard(given.kind, given.step, given.token))
+        return Verdict.ACCEPTED
+
+    def _cancel(self, reason: str, actor: str) -> None:
+        self._cancel_steps("run_cancelled")
+        self._emit(ev.RunCancelled(reason, actor))
+
+    def _cancel_steps(self, reason: str) -> None:
+        for number in range(len(self.draft.graph.steps)):
+            if not self.draft.step(number).status.is_terminal:
+                self._emit(ev.StepCancelled(number, reason))
+
+    def _finish(self, given: inp.ReportRendered) -> Verdict:
+        run = self.draft.run
+        if run.remaining > 0:
+            return Verdict.LATE
+        if run.failure is not None:
+            report = None if isinstance(given.answer, Failure) else given.answer
+            self._emit(ev.RunFailed(run.failure, report))
+        elif isinstance(given.answer, Failure):
+            message = f"report render threw: {given.answer.message}"
+            self._emit(ev.RunFailed(Failure("render_failed", message)))
+        else:
+            self._emit(ev.RunCompleted(given.outcome, given.answer, degraded=run.tolerated > 0))
+        return Verdict.ACCEPTED
+
+    def _repair(self, given: inp.StallFound) -> Verdict:
+        """Give a run that waits for nothing its next cause; say so only if there was none (P4)."""
+        orphans = [
+            number
+            for number in given.missing
+            if self.draft.step(number).status is StepStatus.RUNNING
+        ]
+        ready = [n for n in range(len(self.draft.graph.steps)) if self.draft.step(n).is_ready]
+        if not orphans and not ready and self.draft.run.remaining > 0:
+            return Verdict.LATE
+        self._emit(ev.RunRepaired(given.reason))
+        for number in orphans:
+            self._lost(number, "its task was gone from the queue", 0)
+        self.draft.woken += ready
+        return Verdict.ACCEPTED
+
+    def _reject(self, step: int, attempt: int, epoch: int, outcome: str) -> None:
+        if self.draft.run.rejected < MAX_REJECTED:
+            self._emit(ev.ResultRejected(step, attempt, epoch, outcome))
+
+    def _dispatch(self, number: int, prompt: Ref | None = None) -> None:
+        step = self.draft.step(number)
+        stored = prompt if prompt is not None else step.prompt
+        self._emit(ev.StepDispatched(number, step.attempt + 1, stored))
+
+    def _emit(self, event: ev.Event) -> None:
+        self.draft.apply(event)
+        self.events.append(event)
+
+    def _spec(self, number: int) -> StepSpec:
+        return self.draft.graph.steps[number]
+
+    def _is_known(self, given: inp.Input) -> bool:
+        size = len(self.draft.graph.steps)
+        match given:
+            case inp.StallFound(missing=missing):
+                return all(0 <= number < size for number in missing)
+            case inp.TimerFired(step=step):
+                return inp.RUN_LEVEL <= step < size
+            case (
+                inp.TaskSettled(step=step)
+                | inp.TaskLost(step=step)
+                | inp.GuardEvaluated(step=step)
+                | inp.PromptBuilt(step=step)
+                | inp.Rejected(step=step)
+            ):
+                return 0 <= step < size
+            case _:
+                return True
