@@ -14,8 +14,8 @@ NESTING = 4
 # Plurals too, or the ban would only teach people to write `jobs`.
 BANNED = {w + s for w in ("job", "item", "manager", "handler", "util") for s in ("", "s")}
 FORBIDDEN_WORDS = frozenset(BANNED | {"data", "info"})
-# `_data` is the wheel's folder; a data directory is what PostgreSQL calls its own.
-NAME_EXCEPTIONS = ("_data", "data_directory", "data_dir")
+# `_data` is the wheel's folder; PostgreSQL has a data directory, the XDG standard a data home.
+NAME_EXCEPTIONS = ("_data", "data_directory", "data_dir", "data_home")
 
 POLLING_HELPERS = frozenset({"until"})
 """The only functions of the tests that may sleep, and only between two looks."""

@@ -29,6 +29,12 @@ def complaints(files: list[Path], check: Check) -> list[str]:
     ]
 
 
+def test_there_is_something_to_measure() -> None:
+    """Both halves are found; an empty list would satisfy every bound below."""
+    assert Path(__file__) in TESTS
+    assert ROOT / "src" / "flowrunner" / "__init__.py" in SHIPPED
+
+
 @pytest.mark.parametrize(
     "check",
     [house.long_module, house.long_functions, house.crowded_signatures, house.deep_nesting],
