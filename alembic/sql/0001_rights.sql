@@ -1,0 +1,34 @@
+-- Group rights. Roles may be missing (a managed server without CREATEROLE): then the owner serves all.
+DO $$
+DECLARE
+    f regprocedure;
+    path text := current_schema();
+BEGIN
+    -- A function with the owner's rights must not look where its caller says.
+    FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
+              WHERE p.pronamespace = path::regnamespace AND p.proname ~ '_v1$' LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+    FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
+              WHERE p.pronamespace = path::regnamespace AND p.prosecdef LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, path);
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'flowrunner_service') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO flowrunner_service', path);
+        EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO flowrunner_service', path);
+        EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO flowrunner_service', path);
+        EXECUTE format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %I TO flowrunner_service', path);
+        REVOKE UPDATE ON tasks, payloads, flow_definitions, flow_step_events, transcripts, flow_run_meta
+            FROM flowrunner_service;
+    END IF;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'flowrunner_dispatcher') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO flowrunner_dispatcher', path);
+        GRANT EXECUTE ON FUNCTION
+            register_worker_v1(uuid, text, text, integer, text[], integer, text, float8),
+            claim_v1(uuid, text[], integer), renew_v1(uuid, float8, bigint[]), release_v1(uuid, bigint[]),
+            release_unknown_v1(uuid, bigint[]), deregister_worker_v1(uuid),
+            report_v1(text, bigint, text, text, jsonb, jsonb),
+            append_transcript_v1(text, bigint, integer[], text[], text[])
+            TO flowrunner_dispatcher;
+    END IF;
+END $$;

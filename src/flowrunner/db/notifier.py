@@ -1,0 +1,80 @@
+"""One connection that notifies: hints of many commits as one, never inside any of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from flowrunner.db.pool import Conn, with_liveliness
+
+log = structlog.stdlib.get_logger()
+
+COALESCE_SECONDS = 0.005
+# A NOTIFY payload holds 8000 bytes; beyond this many names it says "look at everything".
+_MOST_NAMES = 150
+
+NOTIFY = """
+SELECT pg_notify(x.channel, x.payload)
+  FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS x (channel, payload)
+"""
+
+
+class Notifier:
+    """Collects hints for 5 ms and sends them in one commit that waits for no disk (N1, N2)."""
+
+    name = "notifier"
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._pending: defaultdict[str, set[str]] = defaultdict(set)
+        self._wake = asyncio.Event()
+        self.sent = 0
+
+    def hint(self, channel: str, name: str) -> None:
+        """Say that *name* (a queue, a run, a worker) is worth a look. Never blocks."""
+        self._pending[channel].add(name)
+        self._wake.set()
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Send until cancelled. A lost connection loses hints, which polling makes up for."""
+        ready.set()
+        conn: Conn | None = None
+        try:
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(COALESCE_SECONDS)
+                self._wake.clear()
+                pending, self._pending = self._pending, defaultdict(set)
+                try:
+                    if conn is None or conn.closed:
+                        conn = await self._connect()
+                    await self._send(conn, pending)
+                except (psycopg.Error, OSError) as error:
+                    log.warning("notifier.failed", error=str(error).strip())
+                    conn = await _closed(conn)
+                    await asyncio.sleep(0.2)
+        finally:
+            await _closed(conn)
+
+    async def _connect(self) -> Conn:
+        dsn = with_liveliness(self._url, "flowrunner-notifier")
+        conn = await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None)
+        await conn.execute("SELECT set_config('synchronous_commit', 'off', false)")
+        return conn
+
+    async def _send(self, conn: Conn, pending: dict[str, set[str]]) -> None:
+        rows: list[tuple[str, str]] = []
+        for channel, names in pending.items():
+            rows.append((channel, ",".join(sorted(names)) if len(names) <= _MOST_NAMES else ""))
+        channels = [channel for channel, _ in rows]
+        await conn.execute(NOTIFY, {"channels": channels, "payloads": [name for _, name in rows]})
+        self.sent += 1
+
+
+async def _closed(conn: Conn | None) -> None:
+    if conn is not None:
+        await conn.close()

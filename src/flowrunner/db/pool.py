@@ -1,0 +1,63 @@
+"""Connections: where they go, and what each of them must never do."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+Conn: TypeAlias = AsyncConnection[Any]
+Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
+
+# A cut cable must be noticed in seconds, not in the kernel's quarter of an hour.
+_LIVELINESS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+_SESSION = (
+    "SELECT set_config('TimeZone', 'UTC', false),"
+    " set_config('statement_timeout', '30s', false),"
+    " set_config('lock_timeout', '10s', false),"
+    " set_config('idle_in_transaction_session_timeout', '30s', false)"
+)
+
+
+def with_liveliness(url: str, application_name: str) -> str:
+    """Fill in keepalives and time-outs that *url* does not set itself."""
+    given = conninfo_to_dict(url)
+    defaults = {**_LIVELINESS, "application_name": application_name}
+    return make_conninfo(url, **{key: val for key, val in defaults.items() if key not in given})
+
+
+def make_pool(
+    url: str, *, name: str, size: int = 8, prepared: bool = True, pooled: bool = False
+) -> Pool:
+    """Build a closed pool of autocommit connections: one statement is one transaction.
+
+    *pooled*: the address is a transaction pooler's, where session settings would leak to others
+    and prepared statements may meet another session's names.
+    """
+
+    async def configure(conn: Conn) -> None:
+        conn.prepare_threshold = 5 if prepared and not pooled else None
+        if not pooled:
+            await conn.execute(_SESSION)
+
+    return AsyncConnectionPool(
+        with_liveliness(url, name),
+        min_size=1,
+        max_size=size,
+        open=False,
+        kwargs={"autocommit": True},
+        configure=configure,
+        timeout=10,
+        max_idle=300,
+        reconnect_timeout=60,
+        name=name,
+    )

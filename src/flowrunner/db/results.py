@@ -1,0 +1,81 @@
+"""Statements on task_results: the inbox of dispatchers that report through SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flowrunner.core.model import RunId
+from flowrunner.db.pool import Conn
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRow:
+    """One report as it was left; *error* and *usage* are whatever JSON the reporter wrote."""
+
+    id: int
+    run_id: RunId
+    step_no: int
+    attempt: int
+    epoch: int
+    outcome: str
+    output: str | None
+    error: Any
+    usage: Any
+
+
+LIST_UNREAD = """
+SELECT id, run_id, step_no, attempt, epoch, outcome, output, error, usage
+  FROM task_results
+ WHERE verdict IS NULL AND id > %(after)s
+ ORDER BY id
+ LIMIT %(limit)s
+"""
+
+
+async def list_unread(conn: Conn, *, after: int = 0, limit: int = 200) -> list[InboxRow]:
+    """The oldest reports that nobody has answered. Several replicas may read the same ones."""
+    cur = await conn.execute(LIST_UNREAD, {"after": after, "limit": limit})
+    return [InboxRow(row[0], RunId(row[1]), *row[2:]) for row in await cur.fetchall()]
+
+
+DELETE_RESULTS = "DELETE FROM task_results WHERE id = ANY (%(ids)s)"
+
+
+async def delete_results(conn: Conn, ids: Sequence[int]) -> None:
+    """Forget reports that were applied, now or before."""
+    await conn.execute(DELETE_RESULTS, {"ids": list(ids)})
+
+
+MARK_RESULTS = (
+    "UPDATE task_results SET verdict = %(verdict)s WHERE id = ANY (%(ids)s) AND verdict IS NULL"
+)
+
+
+async def mark_results(conn: Conn, ids: Sequence[int], verdict: str) -> None:
+    """Keep refused reports, with why."""
+    await conn.execute(MARK_RESULTS, {"ids": list(ids), "verdict": verdict})
+
+
+KEEP_LATE = """
+INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage, verdict)
+VALUES (%(run_id)s, %(step_no)s, %(attempt)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s,
+        %(usage)s, 'stale')
+"""
+
+
+async def keep_late(conn: Conn, row: InboxRow) -> None:
+    """Keep a late result of a run that has ended: its log is closed, the evidence is not lost."""
+    args = {
+        "run_id": row.run_id,
+        "step_no": row.step_no,
+        "attempt": row.attempt,
+        "epoch": row.epoch,
+        "outcome": row.outcome,
+        "output": row.output,
+        "error": json.dumps(row.error),
+        "usage": json.dumps(row.usage),
+    }
+    await conn.execute(KEEP_LATE, args)
