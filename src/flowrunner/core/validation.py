@@ -38,9 +38,8 @@ def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tu
     if cycle:
         first = by_key[cycle[0]]
         found.append(_problem(first, "cycle", "steps need each other: " + " -> ".join(cycle)))
-    else:
-        for draft in drafts:
-            found += _references(draft, by_key)
+    for draft in drafts:
+        found += _references(draft, by_key)
     return tuple(found)
 
 
@@ -76,7 +75,8 @@ def _duplicates(drafts: Sequence[StepDraft]) -> Iterator[Problem]:
     for draft in drafts:
         known = first.setdefault(draft.key, draft)
         if known is not draft:
-            place = f"{known.file}:{known.line}" if known.file else "earlier"
+            parts = (part for part in (known.file, known.line) if part is not None)
+            place = ":".join(map(str, parts)) or "earlier"
             message = f"step '{draft.key}' is already defined ({place})"
             yield _problem(draft, "duplicate-step", message)
 
