@@ -22,7 +22,8 @@ _PATH = r"""(?P<path>(?:\.\w+|\[\s*(?:\d+|"[^"]*"|'[^']*')\s*\])*)"""
 _DEFAULT = r"""(?:\s*\|\s*default\(\s*(?:"(?P<ddq>[^"]*)"|'(?P<dsq>[^']*)')\s*\))?"""
 _EXPRESSION = re.compile(rf"\s*{_STEP}\.(?P<what>output|json){_PATH}{_DEFAULT}\s*\Z")
 _PART = re.compile(r"""\.(\w+)|\[\s*(?:(\d+)|"([^"]*)"|'([^']*)')\s*\]""")
-_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})", re.MULTILINE)
+_FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
+_FENCE_END = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +80,18 @@ class Template:
 
 
 def fence(text: str, *, nonce: str, label: str, cap: int) -> str:
-    """Mark *text* as something quoted, not said: whoever writes it does not know the nonce."""
+    """Mark *text* as something quoted, not said: it cannot hold the nonce that ends the quote.
+
+    An agent reads the nonce in its own prompt and may be talked into repeating it.
+    """
+    text = text.replace(nonce, "[nonce]")
     if len(text) > cap:
         text = f"{text[:cap]}\n[truncated: {len(text) - cap} more characters]"
     return f"<<{label} {nonce}>>\n{text}\n<<end {nonce}>>"
 
 
 def parse(template: str, known: Collection[str]) -> Template | Problem:
-    """Split *template* at its references. Only *known* step ids can be meant by the `$` form."""
+    """Split *template* at its references; whether their steps exist is for `check_graph` to say."""
     parts: list[str | Reference] = []
     at = 0
     for match in _STRICT.finditer(template):
@@ -117,10 +122,14 @@ def _expression(match: re.Match[str]) -> Reference | None:
 
 
 def _legacy(text: str, known: Collection[str]) -> Sequence[str | Reference]:
-    """Read `$id.output[.field]`, taking the longest known id, hyphens included (V-01)."""
-    if "$" not in text or not known:
+    """Read `$id.output[.field]`, taking the longest known id, hyphens included (V-01).
+
+    An unknown id is a reference as well: left as it stands, nobody would hear of the mistake.
+    """
+    if "$" not in text:
         return (text,)
-    names = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    longest_first = sorted(known, key=len, reverse=True)
+    names = "|".join([*map(re.escape, longest_first), r"\w[\w-]*"])
     # A field may be followed by a full stop that ends the sentence: names only, dots between.
     pattern = re.compile(rf"\$({names})\.output(?![\w-])((?:\.\w+)*)")
     parts: list[str | Reference] = []
@@ -198,11 +207,11 @@ def _without_code(text: str) -> str:
     kept: list[str] = []
     fence_mark = ""
     for line in text.splitlines():
-        mark = _FENCE.match(line)
         if fence_mark:
-            if mark and mark[1].startswith(fence_mark) and not line.strip(" `~"):
+            end = _FENCE_END.match(line)
+            if end and end[1].startswith(fence_mark):
                 fence_mark = ""
-        elif mark:
+        elif mark := _FENCE.match(line):
             fence_mark = mark[1]
         else:
             kept.append(line)
