@@ -26,7 +26,7 @@ class Verdict(StrEnum):
 
 
 class Claim(BaseModel):
-    """What a reviewer asserts about one place in the code. Unknown fields are ignored: models add."""
+    """What a reviewer asserts about one place; unknown fields are ignored, for models add some."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -56,6 +56,38 @@ class Answer(BaseModel):
     truncated: bool = False
 
 
+class Quotation(BaseModel):
+    """A place in the code and what stands there, as evidence for or against something."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    file: Path
+    line_start: Line
+    line_end: Line | None = None
+    quote: str = Field(min_length=1, max_length=2000)
+
+
+class Ruling(BaseModel):
+    """What a verifier says about one finding; refuting it needs a quotation of its own (F-03)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    finding: str = Field(min_length=1, max_length=64)
+    verdict: Verdict
+    reason: str = Field(default="", max_length=4000)
+    counter: Quotation | None = None
+
+
+class Rulings(BaseModel):
+    """What every verifier answers: one ruling per finding that it was given."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rulings: tuple[Ruling, ...] = Field(max_length=500)
+    summary: str = Field(default="", max_length=4000)
+    model_asked: bool = True
+
+
 class Citation(StrEnum):
     """Whether the cited place exists and holds the quote, judged by code (F-02)."""
 
@@ -69,7 +101,11 @@ class Citation(StrEnum):
 
 
 class Finding(BaseModel):
-    """A claim after folding: who said it, its fingerprint, and what the citation check found."""
+    """A claim after folding: who said it, its fingerprint, and what the citation check found.
+
+    *others* are differently worded claims about the same place, so that folding loses nothing;
+    *demoted_from* is the severity before code lowered it, *demotion* why it did.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -80,3 +116,6 @@ class Finding(BaseModel):
     citation: Citation
     verdict: Verdict = Verdict.UNVERIFIED
     counter_evidence: str = ""
+    others: tuple[Claim, ...] = ()
+    demoted_from: Severity | None = None
+    demotion: str = ""
