@@ -1,0 +1,67 @@
+"""Untrusted text made harmless for a page: nothing hidden, nothing that reorders or acts."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from flowrunner.evidence.citations import is_supported
+from flowrunner.wire.findings import Finding
+
+MAX_CELL = 300
+"""Characters in one cell of a table; longer text is cut and marked."""
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~@&:])")
+_ENTITIES = {"<": "&lt;", "&": "&amp;"}
+_FENCES = re.compile(r"`{3,}")
+
+
+def visible(text: str, *, keep_lines: bool = False) -> str:
+    """Show control, bidirectional and other invisible characters as `<U+XXXX>`; tabs are blanks."""
+    kept = "".join(_shown(char, keep_lines=keep_lines) for char in text)
+    return kept if keep_lines else " ".join(kept.split())
+
+
+def inline(text: str, cap: int = MAX_CELL) -> str:
+    """Return Markdown that renders as *text* on one line: no markup, links, mentions or HTML."""
+    shown = visible(text)
+    cut = f"{shown[: cap - 1]}…" if len(shown) > cap else shown
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[1], f"\\{found[1]}"), cut)
+
+
+def code_block(text: str) -> str:
+    """Return a fenced block that *text* cannot close."""
+    shown = visible(text, keep_lines=True)
+    longest = max((len(found) for found in _FENCES.findall(shown)), default=2)
+    fence = "`" * (longest + 1)
+    return f"{fence}text\n{shown}\n{fence}"
+
+
+def findings_table(findings: Sequence[Finding]) -> str:
+    """Return a Markdown table, one row per finding, in the order given."""
+    head = ["| | Finding | Place | By | Verdict |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *(_row(finding) for finding in findings)])
+
+
+def _row(finding: Finding) -> str:
+    claim = finding.claim
+    place = f"{inline(claim.file, 120)}\\:{claim.line_start}"
+    if not is_supported(finding.citation):
+        place += f" ({inline(finding.citation.replace('_', ' '))})"
+    verdict = inline(finding.verdict.replace("_", " "))
+    cells = (claim.severity.value, inline(claim.title), place, _list(finding.sources), verdict)
+    return f"| {' | '.join(cells)} |"
+
+
+def _list(words: Iterable[str]) -> str:
+    return inline(", ".join(words))
+
+
+def _shown(char: str, *, keep_lines: bool) -> str:
+    if char == "\n" and keep_lines:
+        return char
+    if char in "\t\n\r":
+        return " "
+    return f"<U+{ord(char):04X}>" if unicodedata.category(char) in _HIDDEN else char
