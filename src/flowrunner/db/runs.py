@@ -46,6 +46,8 @@ class LoadedRun:
     state: RunState
     outputs: dict[int, Ref]
     errors: dict[int, Failure]
+    reasons: dict[int, str]
+    """Why steps were excluded, skipped or cancelled."""
 
 
 # One snapshot for everything: the steps belong to exactly this version of the run.
@@ -56,7 +58,7 @@ SELECT r.status, r.version, r.remaining, r.ready, r.tolerated, r.rejected, r.err
        d.id AS definition_id, d.hash AS definition_hash, d.graph,
        (SELECT json_agg(json_build_array(s.step_no, s.status, s.attempt, s.failures, s.crashes,
                                          s.delayed, s.epoch, encode(s.prompt_ref, 'hex'),
-                                         encode(s.output_ref, 'hex'), s.error)
+                                         encode(s.output_ref, 'hex'), s.error, s.reason)
                         ORDER BY s.step_no)
           FROM flow_steps s WHERE s.run_id = r.id) AS steps
   FROM flow_runs r
@@ -89,7 +91,8 @@ async def load_run(conn: Conn, run_id: RunId) -> LoadedRun | None:
     )
     outputs = {step[0]: Ref(step[8]) for step in steps if step[8] is not None}
     errors = {step[0]: error for step in steps if (error := failure_of(step[9])) is not None}
-    return LoadedRun(_meta(run_id, named), state, outputs, errors)
+    reasons = {step[0]: step[10] for step in steps if step[10] is not None}
+    return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons)
 
 
 def failure_of(value: dict[str, Any] | None) -> Failure | None:
@@ -131,7 +134,7 @@ def _states(graph: Graph, rows: Sequence[Sequence[Any]]) -> list[StepState]:
 
 
 def _state(row: Sequence[Any], status: StepStatus, waiting: int) -> StepState:
-    _number, _status, attempt, failures, crashes, delayed, epoch, prompt, _output, _error = row
+    _number, _status, attempt, failures, crashes, delayed, epoch, prompt, *_results = row
     return StepState(
         status=status,
         waiting=waiting,

@@ -1,0 +1,223 @@
+"""The composition root: the only place that wires. No logic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from flowrunner import __version__
+from flowrunner.core.graph import CODE_QUEUE
+from flowrunner.core.model import RunId
+from flowrunner.db.listener import Ears, listen
+from flowrunner.db.notifier import Notifier
+from flowrunner.db.pool import Pool, make_pool
+from flowrunner.db.queue import ClaimedTask
+from flowrunner.definitions.folders import shipped_folder
+from flowrunner.definitions.library import Library
+from flowrunner.engine import signals as channels
+from flowrunner.engine.alarms import Alarms
+from flowrunner.engine.bodies import Bodies
+from flowrunner.engine.code import CodeRunner
+from flowrunner.engine.committer import Committer
+from flowrunner.engine.evaluation import Evaluator
+from flowrunner.engine.feed import Feed
+from flowrunner.engine.inbox import Inbox
+from flowrunner.engine.launching import Launcher
+from flowrunner.engine.lifecycle import Service as Running
+from flowrunner.engine.lifecycle import run_services
+from flowrunner.engine.reaper import Reaper
+from flowrunner.engine.residents import Residents
+from flowrunner.engine.rounds import Rounds
+from flowrunner.engine.signals import Signals
+from flowrunner.leases.database import DatabaseLeases, Holder
+from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.rules import LeaseTimes
+from flowrunner.service.runs import RunService
+from flowrunner.service.tasks import TaskService
+from flowrunner.service.views import Views
+from flowrunner.settings import Settings
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the database is reached: by the service, for LISTEN, and by the tables' owner."""
+
+    database: str
+    listen: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a door needs, wired; `loops` are what has to run meanwhile."""
+
+    settings: Settings
+    pool: Pool
+    flows: Library
+    runs: RunService
+    tasks: TaskService
+    views: Views
+    feed: Feed
+    signals: Signals
+    residents: Residents
+    committer: Committer
+    reaper: Reaper
+    loops: tuple[Running, ...]
+    rounds: tuple[Rounds, ...]
+
+
+def find_flows(settings: Settings) -> Library:
+    """Project ./flows, then the user's, then the shipped ones; configured folders come first."""
+    user = Path(os.path.expanduser("~/.config/flowrunner/flows"))  # noqa: PTH111  # no HOME is no error
+    return Library.discover([*settings.flows, Path("flows"), user, shipped_folder("flows")])
+
+
+def build_service(
+    settings: Settings, addresses: Addresses, *, library: Library | None = None
+) -> Service:
+    """Wire one replica. Nothing runs and nothing is connected yet."""
+    pool = make_pool(
+        addresses.database,
+        name="flowrunner",
+        size=settings.pool_size,
+        prepared=settings.prepared_statements,
+        pooled=settings.database_pooled,
+    )
+    flows = library if library is not None else find_flows(settings)
+    notifier = Notifier(addresses.database)
+    signals = Signals(notifier, settings.notify_mode)
+    bodies = Bodies(pool)
+    evaluator = Evaluator(flows, bodies)
+    committer = Committer(pool, settings.notify_mode)
+    residents = Residents(pool, committer, evaluator, bodies, signals)
+    launcher = Launcher(pool, evaluator, bodies, residents, signals)
+    feed = Feed(pool, poll_seconds=settings.poll_seconds)
+    signals.on_events.append(feed.heard)
+    reaper = Reaper(
+        pool,
+        residents,
+        lease_seconds=settings.lease_seconds,
+        grace_seconds=settings.start_grace_seconds,
+        patience_seconds=settings.patience_seconds,
+    )
+    code, keeper = _code_runner(settings, pool, residents)
+    signals.on_tasks.append(code.wake)
+    signals.on_leases.append(keeper.poke)
+    alarms = Alarms(pool, residents)
+    rounds = (
+        Rounds("reaper", reaper.look, lambda: settings.reap_seconds),
+        Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
+        Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
+    )
+    listener = _Listener(addresses.listen, signals, code, keeper, rounds)
+    return Service(
+        settings=settings,
+        pool=pool,
+        flows=flows,
+        runs=RunService(pool, flows, launcher, residents, settings),
+        tasks=TaskService(pool, residents),
+        views=Views(pool),
+        feed=feed,
+        signals=signals,
+        residents=residents,
+        committer=committer,
+        reaper=reaper,
+        loops=(notifier, committer, residents, listener, keeper, code, *rounds),
+        rounds=rounds,
+    )
+
+
+def lease_times(settings: Settings) -> LeaseTimes:
+    return LeaseTimes(
+        lease_seconds=settings.lease_seconds,
+        renew_seconds=settings.renew_seconds,
+        margin_seconds=settings.lease_margin_seconds,
+    )
+
+
+def _code_runner(
+    settings: Settings, pool: Pool, residents: Residents
+) -> tuple[CodeRunner, LeaseKeeper[ClaimedTask]]:
+    code = CodeRunner(residents, slots=settings.code_slots, poll_seconds=settings.poll_seconds)
+    host = socket.gethostname()
+    holder = Holder(
+        name=f"code@{host}",
+        host=host,
+        pid=os.getpid(),
+        queues=(CODE_QUEUE,),
+        slots=settings.code_slots,
+        version=__version__,
+        lease_seconds=settings.lease_seconds,
+    )
+    keeper = LeaseKeeper(DatabaseLeases(pool, holder), lease_times(settings), code.lost)
+    code.attach(keeper)
+    return code, keeper
+
+
+class _Listener:
+    """The engine's ears: what other processes hint at, and a look at everything after a gap."""
+
+    name = "listener"
+
+    def __init__(
+        self,
+        url: str,
+        signals: Signals,
+        code: CodeRunner,
+        keeper: LeaseKeeper[ClaimedTask],
+        rounds: tuple[Rounds, ...],
+    ) -> None:
+        self._url = url
+        self._signals = signals
+        self._code = code
+        self._keeper = keeper
+        self._rounds = rounds
+
+    async def run(self, ready: asyncio.Event) -> None:
+        names = (channels.TASKS, channels.LEASES, channels.EVENTS, channels.RESULTS)
+        await listen(self._url, Ears(names, self._heard, self._gap), ready)
+
+    def _heard(self, channel: str, payload: str) -> None:
+        match channel:
+            case channels.TASKS:
+                self._code.wake(frozenset(payload.split(",")) if payload else frozenset())
+            case channels.LEASES:
+                self._keeper.poke()
+            case channels.EVENTS:
+                self._signals.heard_events(channels.run_ids(payload))
+            case _:
+                self._rounds[-1].wake()
+
+    def _gap(self) -> None:
+        self._code.wake(frozenset())
+        self._keeper.poke()
+        self._signals.heard_events(frozenset[RunId]())
+        for look in self._rounds:
+            look.wake()
+
+
+@asynccontextmanager
+async def running(service: Service, *more: Running) -> AsyncGenerator[Service]:
+    """Run the service's loops (and *more*) while the block runs; stop them in reverse order."""
+    stop, started = asyncio.Event(), asyncio.Event()
+    async with service.pool:
+        loops = asyncio.create_task(run_services([*service.loops, *more], stop, started))
+        begun = asyncio.create_task(started.wait())
+        await asyncio.wait((loops, begun), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            if not loops.done():
+                yield service
+        finally:
+            begun.cancel()
+            service.feed.close()
+            stop.set()
+            await loops

@@ -1,0 +1,278 @@
+"""One run's actor: drain the mailbox, decide, ask, commit, fold. Nothing else moves a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.codec import encode
+from flowrunner.core.decision import Ask, Decision, Verdict
+from flowrunner.core.errors import FlowRunnerError, NotFoundError
+from flowrunner.core.folding import fold
+from flowrunner.core.model import Ref, RunId
+from flowrunner.core.readiness import outstanding
+from flowrunner.core.scheduling import decide
+from flowrunner.db.apply import Applied, Change
+from flowrunner.db.events import EventRow
+from flowrunner.db.runs import LoadedRun
+from flowrunner.engine.committer import OutcomeUnknownError
+from flowrunner.engine.letters import Answer, Letter, Told
+from flowrunner.engine.views import RunView
+
+log = structlog.stdlib.get_logger()
+
+# User code that answers within this joins the commit that caused it; slower code does not hold
+# up the result it was asked about, and gets a commit of its own.
+QUICK_SECONDS = 0.05
+_PAGE = 1000
+
+
+class Surroundings(Protocol):
+    """What an actor needs of the engine."""
+
+    async def load(self, run_id: RunId) -> LoadedRun | None: ...
+    async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]: ...
+    async def commit(self, change: Change) -> Applied: ...
+    async def ask(self, ask: Ask, view: RunView) -> Answer: ...
+    def moved(self, change: Change) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A decision with the view it leads to, the payloads it needs, and what is still asked."""
+
+    decision: Decision
+    view: RunView
+    bodies: Mapping[Ref, bytes]
+
+
+class Actor:
+    """Runs while it has letters; between them it is only a resident state, not a task."""
+
+    def __init__(self, run_id: RunId, around: Surroundings, view: RunView | None = None) -> None:
+        self.run_id = run_id
+        self._around = around
+        self._view = view
+        self._mailbox: list[Letter] = []
+        self._task: asyncio.Task[None] | None = None
+        self._asked: dict[Ask, asyncio.Task[Answer]] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        return self._task is None and not self._mailbox and not self._asked
+
+    def post(self, letter: Letter) -> None:
+        self._mailbox.append(letter)
+        self._kick()
+
+    async def look(self, step: int, attempt: int) -> RunView:
+        """The run as far as it must be for *attempt* of *step* to exist.
+
+        Another replica may have moved it: then what is resident here is caught up first.
+        """
+        view = await self._loaded()
+        if view.state.steps[step].attempt < attempt:
+            await self._catch_up(view)
+        return await self._loaded()
+
+    def resume_asks(self, asks: Sequence[Ask]) -> None:
+        """Take up what user code still has to answer; the answers come as letters."""
+        view = self._view
+        if view is not None:
+            for ask in asks:
+                self._answer_of(ask, view)
+
+    async def stop(self) -> None:
+        """Abandon everything in flight; whoever waits is told that the outcome is unknown."""
+        tasks = [*self._asked.values(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        for letter in self._mailbox:
+            letter.refuse(OutcomeUnknownError("the service stopped"))
+
+    def _kick(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name=f"run-{self.run_id}")
+
+    async def _work(self) -> None:
+        try:
+            while self._mailbox:
+                batch, self._mailbox = self._mailbox, []
+                try:
+                    await self._handle(batch)
+                except FlowRunnerError as error:
+                    _refuse(batch, error)
+                except Exception as error:
+                    # Outermost frame of the actor: the waiters learn it, the next letter is heard.
+                    log.exception("actor.failed", run_id=str(self.run_id))
+                    self._view = None
+                    _refuse(batch, error)
+                except asyncio.CancelledError:
+                    _refuse(batch, OutcomeUnknownError("the service stopped"))
+                    raise
+        finally:
+            self._task = None
+            if self._mailbox and not asyncio.current_task().cancelling():  # pyright: ignore[reportOptionalMemberAccess]  # we are it
+                self._kick()
+
+    async def _handle(self, batch: list[Letter]) -> None:
+        view = await self._loaded()
+        for letter in batch:
+            letter.answer = letter.content.read(view)
+        while batch:
+            plan = await self._plan(view, [_answer(letter) for letter in batch])
+            if not plan.decision.events:
+                self._settle(batch, plan)
+                return
+            batch = await self._commit(batch, plan)
+            view = await self._loaded()
+
+    async def _loaded(self) -> RunView:
+        if self._view is None:
+            loaded = await self._around.load(self.run_id)
+            if loaded is None:
+                raise NotFoundError("no such run", run_id=str(self.run_id))
+            self._view = RunView.of(loaded)
+            self.resume_asks(tuple(outstanding(loaded.state)))
+        return self._view
+
+    async def _plan(self, view: RunView, answers: Sequence[Answer]) -> _Plan:
+        """Decide, let quick user code answer, decide on: one decision for one commit."""
+        bodies: dict[Ref, bytes] = {}
+        decision: Decision | None = None
+        while True:
+            later = decide(view.state, [answer.given for answer in answers])
+            for answer in answers:
+                bodies.update(answer.bodies)
+            decision = later if decision is None else decision.then(later)
+            view = view.moved(fold(view.state, later.events), later.events)
+            answers = await self._quick(later.asks, view)
+            if not answers:
+                return _Plan(decision, view, bodies)
+
+    async def _quick(self, asks: Sequence[Ask], view: RunView) -> list[Answer]:
+        if not asks:
+            return []
+        tasks = [self._answer_of(ask, view) for ask in asks]
+        await asyncio.wait(tasks, timeout=QUICK_SECONDS)
+        done = [(ask, task) for ask, task in zip(asks, tasks, strict=True) if task.done()]
+        return [task.result() for _ask, task in done]
+
+    def _answer_of(self, ask: Ask, view: RunView) -> asyncio.Task[Answer]:
+        """The one task that answers *ask*: asked twice (after a conflict), answered once."""
+        task = self._asked.get(ask)
+        if task is None:
+            task = asyncio.create_task(self._around.ask(ask, view), name=f"ask-{self.run_id}")
+            self._asked[ask] = task
+            task.add_done_callback(lambda done: self._answered(ask, done))
+        return task
+
+    def _answered(self, ask: Ask, task: asyncio.Task[Answer]) -> None:
+        """Post an answer, in case the decision that asked did not wait for it.
+
+        When it did, the answer is decided a second time and is late: a no-op.
+        """
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            # The engine's own trouble (the database, say), not the flow's: asked again later.
+            log.warning("ask.failed", run_id=str(self.run_id), error=str(error))
+            self._asked.pop(ask, None)
+            return
+        self.post(Letter(Told(task.result(), ask)))
+
+    def _settle(self, batch: Sequence[Letter], plan: _Plan) -> None:
+        """Tell the waiters; forget the questions that are answered for good."""
+        for letter, verdict in zip(batch, plan.decision.verdicts, strict=False):
+            if isinstance(letter.content, Told) and letter.content.ask is not None:
+                self._asked.pop(letter.content.ask, None)
+            letter.resolve(verdict)
+
+    async def _commit(self, batch: list[Letter], plan: _Plan) -> list[Letter]:
+        """Commit the plan; return the letters that have to be decided again."""
+        view = self._view
+        assert view is not None  # noqa: S101  # _handle loaded it
+        change = Change(
+            self.run_id, view.state, plan.view.state, plan.decision, view.meta.context, plan.bodies
+        )
+        applied = await self._outcome(change)
+        match applied.verdict:
+            case "ok":
+                self._view = view.committed(plan.view.state, plan.decision.events)
+                self._settle(batch, plan)
+                self._around.moved(change)
+                return []
+            case "conflict":
+                await self._catch_up(view)
+                return batch
+            case "stale":
+                return [letter for letter in batch if _still_means(letter, applied)]
+
+    async def _outcome(self, change: Change) -> Applied:
+        """Commit; when the answer is lost, read back what became of it (never do it twice)."""
+        try:
+            return await self._around.commit(change)
+        except OutcomeUnknownError:
+            mine = [encode(event) for event in change.decision.events]
+            rows = await self._read_back(change.before.version, len(mine))
+            theirs = [(row.type, row.step_no, row.body) for row in rows]
+            log.info("commit.resolved", run_id=str(self.run_id), committed=theirs == mine)
+            return Applied("ok") if theirs == mine else Applied("conflict")
+
+    async def _read_back(self, after: int, limit: int) -> Sequence[EventRow]:
+        delay = 0.05
+        while True:
+            try:
+                return await self._around.read_events(self.run_id, after, limit)
+            except OutcomeUnknownError:
+                await asyncio.sleep(delay)
+                delay = min(2.0, delay * 2)
+
+    async def _catch_up(self, view: RunView) -> None:
+        """Somebody else moved the run: read what happened since, and no more than that."""
+        while True:
+            rows = await self._read_back(view.state.version, _PAGE)
+            events = [row.decoded() for row in rows]
+            view = view.committed(fold(view.state, events), events)
+            self._view = view
+            if len(rows) < _PAGE:
+                return
+
+
+def _answer(letter: Letter) -> Answer:
+    assert letter.answer is not None  # noqa: S101  # read when the batch was taken up
+    return letter.answer
+
+
+def _refuse(batch: Sequence[Letter], error: Exception) -> None:
+    for letter in batch:
+        letter.refuse(error)
+
+
+def _still_means(letter: Letter, applied: Applied) -> bool:
+    """Whether to decide this letter again after guards failed; a stale result is only recorded."""
+    given = _answer(letter).given
+    match given:
+        case inp.TaskSettled(step=step, attempt=attempt, epoch=epoch):
+            if (step, epoch) in applied.stale:
+                outcome = type(given.outcome).__name__.lower()
+                letter.answer = Answer(inp.Rejected(step, attempt, epoch, outcome))
+                letter.resolve(Verdict.LATE)
+            return True
+        case inp.TaskLost(step=step, epoch=epoch):
+            stale = (step, epoch) in applied.stale
+        case inp.TimerFired(step=step, kind=kind):
+            stale = (step, kind.value) in applied.stale
+        case _:
+            stale = False
+    if stale:
+        letter.resolve(Verdict.LATE)
+    return not stale

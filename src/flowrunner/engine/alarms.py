@@ -1,0 +1,44 @@
+"""Fire due timers: retry delays and run deadlines. A timer goes with the decision it causes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import Verdict
+from flowrunner.core.errors import NotFoundError
+from flowrunner.db.pool import Pool
+from flowrunner.db.timers import DueTimer, delete_timer, list_due, seconds_to_next
+from flowrunner.engine.residents import Residents
+
+_SHORTEST = 0.05
+_LONGEST = 2.0
+
+
+class Alarms:
+    """Looks for due timers; how soon it looks again follows from the next one."""
+
+    def __init__(self, pool: Pool, residents: Residents) -> None:
+        self._pool = pool
+        self._residents = residents
+        self.pause_seconds = _LONGEST
+
+    async def look(self) -> None:
+        async with self._pool.connection() as conn:
+            due = await list_due(conn)
+        await asyncio.gather(*(self._fire(timer) for timer in due))
+        async with self._pool.connection() as conn:
+            to_next = await seconds_to_next(conn)
+        wanted = _LONGEST if to_next is None else to_next
+        self.pause_seconds = min(_LONGEST, max(_SHORTEST, wanted))
+
+    async def _fire(self, timer: DueTimer) -> None:
+        fired = inp.TimerFired(timer.kind, timer.step_no, timer.token)
+        try:
+            verdict = await self._residents.tell(timer.run_id, fired)
+        except NotFoundError:
+            verdict = Verdict.LATE
+        if verdict is Verdict.LATE:
+            # It means nothing to its run any more: without this it would be due for ever.
+            async with self._pool.connection() as conn:
+                await delete_timer(conn, timer)

@@ -1,0 +1,166 @@
+"""Run code steps: leased like an agent's task, so that they have attempts, time-outs and recovery.
+
+They do not hold up anything else (D2-14): each runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import structlog
+from pydantic import BaseModel
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.errors import FlowRunnerError, NotFoundError
+from flowrunner.core.model import Failure, FailureClass, Ref, Usage
+from flowrunner.db.payloads import ref_of
+from flowrunner.db.queue import ClaimedTask
+from flowrunner.engine import threads
+from flowrunner.engine.evaluation import CodeCall, told
+from flowrunner.engine.letters import Answer, Told
+from flowrunner.engine.residents import Residents
+from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.ports import LossReason
+from flowrunner.wire.tasks import storable
+
+log = structlog.stdlib.get_logger()
+
+
+class CodeRunner:
+    """Claims from the engine's own queue and runs what it finds, a few at a time."""
+
+    name = "code"
+
+    def __init__(self, residents: Residents, *, slots: int, poll_seconds: float) -> None:
+        self._residents = residents
+        self._slots = slots
+        self._poll_seconds = poll_seconds
+        self._running: dict[int, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+
+    def wake(self, queues: frozenset[str]) -> None:
+        """Look now, if the code queue is among *queues* (none named: any may be)."""
+        if not queues or "code" in queues:
+            self._woken.set()
+
+    def lost(self, epochs: frozenset[int], reason: LossReason) -> None:
+        """The keeper's word that leases are over: what they were for is abandoned."""
+        for epoch in epochs:
+            task = self._running.get(epoch)
+            if task is not None:
+                log.info("code.abandoned", epoch=epoch, reason=reason)
+                task.cancel()
+
+    def attach(self, keeper: LeaseKeeper[ClaimedTask]) -> None:
+        self._keeper = keeper
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Claim and run until cancelled; then hand back what has not ended."""
+        ready.set()
+        try:
+            while True:
+                self._woken.clear()
+                full = await self._claim()
+                if full:
+                    continue
+                try:
+                    async with asyncio.timeout(self._poll_seconds):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._stop()
+
+    async def _claim(self) -> bool:
+        free = self._slots - len(self._running)
+        if free <= 0:
+            return False
+        try:
+            tasks = await self._keeper.claim(free)
+        except FlowRunnerError as error:
+            log.warning("code.claim_failed", error=str(error))
+            return False
+        for task in tasks:
+            running = asyncio.create_task(self._execute(task), name=f"code-{task.task_id}")
+            self._running[task.epoch] = running
+        return len(tasks) == free
+
+    async def _stop(self) -> None:
+        epochs = list(self._running)
+        for task in list(self._running.values()):
+            task.cancel()
+        if epochs:
+            await asyncio.wait(list(self._running.values()))
+        try:
+            async with asyncio.timeout(5):
+                await self._keeper.close()
+        except (FlowRunnerError, TimeoutError) as error:
+            log.warning("code.not_handed_back", error=str(error))
+
+    async def _execute(self, task: ClaimedTask) -> None:
+        try:
+            outcome, bodies = await self._outcome(task)
+            await self._deliver(task, outcome, bodies)
+        except asyncio.CancelledError:
+            log.debug("code.stopped", task=task.task_id)
+        except Exception:
+            # Outermost frame of the step's task: the lease runs out and the step is tried again.
+            log.exception("code.failed", task=task.task_id)
+        finally:
+            del self._running[task.epoch]
+            self._keeper.settle(task.epoch)
+            self._woken.set()
+
+    async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
+        prepared = await self._residents.prepare_code(task.run_id, task.step_no, task.attempt)
+        if isinstance(prepared, Failure):
+            return inp.Errored(prepared), {}
+        what = f"step {task.step_key}"
+        seconds = task.limits.total_seconds
+        try:
+            body = await threads.call(what, lambda: _body(prepared), seconds)
+        except TimeoutError:
+            message = f"{what} did not end within {seconds:g} seconds"
+            return inp.Errored(Failure("timeout_total", message, FailureClass.TRANSIENT)), {}
+        except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
+            message = storable(f"{what} raised {told(error)}")
+            return inp.Errored(Failure("code_error", message)), {}
+        ref = ref_of(body)
+        return inp.Succeeded(ref, Usage()), {ref: body}
+
+    async def _deliver(
+        self, task: ClaimedTask, outcome: inp.Outcome, bodies: dict[Ref, bytes]
+    ) -> None:
+        """Tell the run until it has heard: telling it twice is a duplicate, not a second effect."""
+        settled = inp.TaskSettled(task.step_no, task.attempt, task.epoch, outcome)
+        delay = 0.1
+        while True:
+            try:
+                verdict = await self._residents.deliver(task.run_id, Told(Answer(settled, bodies)))
+            except NotFoundError:
+                return
+            except FlowRunnerError as error:
+                log.warning("code.told_again", task=task.task_id, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(5.0, delay * 2)
+            else:
+                log.debug("code.settled", task=task.task_id, verdict=verdict.value)
+                return
+
+
+def _body(prepared: CodeCall) -> bytes:
+    """Run the step and write its result as JSON that fits the step's `output=`."""
+    assert callable(prepared.step.run)  # noqa: S101  # checked when the flow was loaded
+    value = threads.finished(prepared.step.run(prepared.context))
+    model = prepared.step.output
+    if model is not None:
+        given = value if isinstance(value, model) else model.model_validate(value)
+        return given.model_dump_json().encode()
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain).encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"a code step returns JSON or a model, not a {type(value).__name__}")

@@ -1,0 +1,111 @@
+"""Commits decisions: what arrives while a commit is in flight is the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import psycopg
+import structlog
+
+from flowrunner.core.errors import InvariantError, UnavailableError
+from flowrunner.core.model import RunId
+from flowrunner.db.apply import Applied, Change, NotifyMode, apply
+from flowrunner.db.pool import Pool
+
+log = structlog.stdlib.get_logger()
+
+MOST_PER_COMMIT = 200
+
+
+class OutcomeUnknownError(UnavailableError):
+    """The commit may or may not have happened: only the run's events can tell."""
+
+    code = "outcome-unknown"
+
+
+@dataclass(slots=True)
+class _Waiting:
+    change: Change
+    answer: asyncio.Future[Applied] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+class Committer:
+    """A few lanes, each one connection's worth of work; a run always uses the same lane."""
+
+    name = "committer"
+
+    def __init__(self, pool: Pool, notify: NotifyMode, lanes: int = 2) -> None:
+        self._pool = pool
+        self._notify: NotifyMode = notify
+        self._lanes: list[list[_Waiting]] = [[] for _ in range(lanes)]
+        self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self.commits = 0
+
+    async def commit(self, change: Change) -> Applied:
+        """Commit one run's decision with whatever else is waiting.
+
+        Raises OutcomeUnknownError when the answer was lost, InvariantError when the database
+        refuses the decision itself.
+        """
+        lane = hash(change.run_id) % len(self._lanes)
+        waiting = _Waiting(change)
+        self._lanes[lane].append(waiting)
+        self._wakes[lane].set()
+        return await waiting.answer
+
+    async def run(self, ready: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for lane in range(len(self._lanes)):
+                group.create_task(self._serve(lane), name=f"committer-{lane}")
+            ready.set()
+
+    async def _serve(self, lane: int) -> None:
+        while True:
+            await self._wakes[lane].wait()
+            queue = self._lanes[lane]
+            batch, self._lanes[lane] = queue[:MOST_PER_COMMIT], queue[MOST_PER_COMMIT:]
+            if not self._lanes[lane]:
+                self._wakes[lane].clear()
+            try:
+                await self._commit(batch)
+            finally:
+                for waiting in batch:
+                    if not waiting.answer.done():
+                        waiting.answer.set_exception(OutcomeUnknownError("the service stopped"))
+
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            async with self._pool.connection() as conn:
+                verdicts = await apply(conn, [w.change for w in batch], self._notify)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+            # Includes the pool's time-out; a statement that never left is unknown as well: asking
+            # costs one read, guessing costs a doubled or a lost step.
+            log.warning("commit.unknown", runs=len(batch), error=str(error).strip())
+            for waiting in batch:
+                waiting.answer.set_exception(OutcomeUnknownError(str(error).strip()))
+        except psycopg.Error as error:
+            await self._isolate(batch, error)
+        else:
+            self.commits += 1
+            _answer(batch, verdicts)
+
+    async def _isolate(self, batch: Sequence[_Waiting], error: psycopg.Error) -> None:
+        """Nothing of the batch was written: find the one that the database refuses."""
+        if len(batch) == 1:
+            log.error(
+                "commit.refused", run_id=str(batch[0].change.run_id), error=str(error).strip()
+            )
+            refusal = InvariantError(f"the database refused a decision: {error}")
+            batch[0].answer.set_exception(refusal)
+            return
+        for waiting in batch:
+            await self._commit([waiting])
+
+
+def _answer(batch: Sequence[_Waiting], verdicts: dict[RunId, Applied]) -> None:
+    for waiting in batch:
+        waiting.answer.set_result(verdicts[waiting.change.run_id])

@@ -1,0 +1,70 @@
+"""Follow a run's events: replay from the table, then whatever is committed, without a gap."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+
+from flowrunner.core.model import RunId
+from flowrunner.db.events import EventRow, list_events
+from flowrunner.db.pool import Pool
+
+_PAGE = 500
+ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
+
+
+class Feed:
+    """One wake-up per watcher; the table is read, so that nothing a hint missed is missed (E1)."""
+
+    def __init__(self, pool: Pool, *, poll_seconds: float = 2.0) -> None:
+        self._pool = pool
+        self._poll_seconds = poll_seconds
+        self._watchers: defaultdict[RunId, set[asyncio.Event]] = defaultdict(set)
+        self._closed = False
+
+    @property
+    def watched(self) -> int:
+        return sum(len(watchers) for watchers in self._watchers.values())
+
+    def heard(self, runs: frozenset[RunId]) -> None:
+        """Wake who watches *runs*; an empty set means that any run may have moved."""
+        for run_id in runs & self._watchers.keys() if runs else tuple(self._watchers):
+            for wake in self._watchers[run_id]:
+                wake.set()
+
+    def close(self) -> None:
+        """End every stream: the service stops, and its clients come back with their cursor."""
+        self._closed = True
+        self.heard(frozenset())
+
+    async def follow(self, run_id: RunId, after: int = 0) -> AsyncIterator[EventRow]:
+        """Yield the events after *after*, in order, until the run's last one.
+
+        Subscribes before it reads: what is committed in between is found by one or the other.
+        """
+        wake = asyncio.Event()
+        self._watchers[run_id].add(wake)
+        try:
+            while not self._closed:
+                wake.clear()
+                async with self._pool.connection() as conn:
+                    rows = await list_events(conn, run_id, after=after, limit=_PAGE)
+                for row in rows:
+                    yield row
+                    after = row.seq
+                    if row.type in ENDS:
+                        return
+                if len(rows) < _PAGE:
+                    await self._wait(wake)
+        finally:
+            self._watchers[run_id].discard(wake)
+            if not self._watchers[run_id]:
+                del self._watchers[run_id]
+
+    async def _wait(self, wake: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._poll_seconds):
+                await wake.wait()
+        except TimeoutError:
+            pass

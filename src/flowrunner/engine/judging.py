@@ -1,0 +1,100 @@
+"""Judge what an agent answered: an exit code alone is no success (P9)."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.model import Failure, FailureClass, Ref, Usage
+from flowrunner.db.payloads import ref_of
+from flowrunner.definitions.flow import Step
+from flowrunner.engine.letters import Answer
+from flowrunner.wire.tasks import TaskReport
+
+M = TypeVar("M", bound=BaseModel)
+
+_FENCED = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_MOST_ERRORS = 5
+
+
+def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref, bytes]]:
+    """Turn a report into an outcome and the payload it needs. *step* names what must fit."""
+    usage = Usage(**report.usage.model_dump())
+    if report.outcome == "cancelled":
+        return inp.Stopped("the dispatcher stopped the agent"), {}
+    if report.outcome == "failed":
+        error = report.error
+        assert error is not None  # noqa: S101  # TaskReport's validator
+        given = Failure(error.code, error.message, FailureClass(error.failure_class))
+        return inp.Errored(given, usage), {}
+    text = report.output or ""
+    if step is not None and step.output is not None:
+        answer = parse_answer(text, step.output)
+        if isinstance(answer, Failure):
+            return inp.Errored(answer, usage), {}
+    body = text.encode()
+    ref = ref_of(body)
+    return inp.Succeeded(ref, usage), {ref: body}
+
+
+def parse_answer(text: str, model: type[M]) -> M | Failure:
+    """Find the JSON an agent was asked for and check it; prose around it is allowed."""
+    found = _json_in(text)
+    if found is None:
+        message = "the answer holds no JSON object"
+        return Failure("answer_not_json", message, FailureClass.CONTRACT)
+    try:
+        return model.model_validate_json(found)
+    except ValidationError as error:
+        return Failure("answer_invalid", _told(error), FailureClass.CONTRACT)
+
+
+def read_answer(text: str, model: type[M]) -> M:
+    """Read an answer that was accepted before. Raises ValueError if it does not fit any more."""
+    answer = parse_answer(text, model)
+    if isinstance(answer, Failure):
+        raise ValueError(answer.message)  # noqa: TRY004  # a value that does not fit
+    return answer
+
+
+def _json_in(text: str) -> str | None:
+    """The whole text, else the last fenced block, else from the first to the last brace."""
+    candidates = [text, *reversed(_FENCED.findall(text))]
+    first, last = text.find("{"), text.rfind("}")
+    if 0 <= first < last:
+        candidates.append(text[first : last + 1])
+    for candidate in candidates:
+        try:
+            if isinstance(json.loads(candidate), dict):
+                return candidate
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _told(error: ValidationError) -> str:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in errors]
+    rest = len(shown) - _MOST_ERRORS
+    told = "; ".join(shown[:_MOST_ERRORS])
+    return f"{told}; and {rest} more" if rest > 0 else told
+
+
+class Reported:
+    """A dispatcher's report in the mailbox: judged when the run, and so its flow, is at hand."""
+
+    def __init__(self, step: int, attempt: int, report: TaskReport, spec: Step | None) -> None:
+        self._step = step
+        self._attempt = attempt
+        self._report = report
+        self._spec = spec
+
+    def read(self, _view: object) -> Answer:
+        outcome, bodies = judge(self._report, self._spec)
+        return Answer(
+            inp.TaskSettled(self._step, self._attempt, self._report.epoch, outcome), bodies
+        )

@@ -1,0 +1,55 @@
+"""What lies in an actor's mailbox, and who waits for its verdict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import Ask, Verdict
+from flowrunner.core.model import Ref
+from flowrunner.engine.views import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An input that came from user code, with the payloads it refers to."""
+
+    given: inp.Input
+    bodies: Mapping[Ref, bytes] = field(default_factory=dict[Ref, bytes])
+
+
+class Delivered(Protocol):
+    """Something for the mailbox that becomes an input once the run is at hand."""
+
+    def read(self, view: RunView) -> Answer: ...
+
+
+@dataclass(slots=True)
+class Letter:
+    """One delivery and whoever waits for its verdict; *tries* counts decisions it went through."""
+
+    content: Delivered
+    verdict: asyncio.Future[Verdict] | None = None
+    answer: Answer | None = None
+
+    def resolve(self, verdict: Verdict) -> None:
+        if self.verdict is not None and not self.verdict.done():
+            self.verdict.set_result(verdict)
+
+    def refuse(self, error: Exception) -> None:
+        if self.verdict is not None and not self.verdict.done():
+            self.verdict.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An input that needs nothing of the run to be understood; *ask* when it answers one."""
+
+    answer: Answer
+    ask: Ask | None = None
+
+    def read(self, view: RunView) -> Answer:  # noqa: ARG002  # the protocol's shape
+        return self.answer

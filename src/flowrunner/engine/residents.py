@@ -1,0 +1,171 @@
+"""The runs that live in this process. Any replica may host any run, at any time (P5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import psycopg
+import structlog
+
+from flowrunner.core import events as ev
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import Ask, Verdict
+from flowrunner.core.model import Failure, RunId, StepStatus
+from flowrunner.db.apply import Applied, Change
+from flowrunner.db.events import EventRow, list_events
+from flowrunner.db.pool import Pool
+from flowrunner.db.runs import LoadedRun, load_run
+from flowrunner.engine.actor import Actor
+from flowrunner.engine.bodies import Bodies
+from flowrunner.engine.committer import Committer, OutcomeUnknownError
+from flowrunner.engine.evaluation import CodeCall, Evaluator
+from flowrunner.engine.judging import Reported
+from flowrunner.engine.letters import Answer, Delivered, Letter, Told
+from flowrunner.engine.signals import Signals
+from flowrunner.engine.views import RunView
+from flowrunner.wire.tasks import TaskReport
+
+log = structlog.stdlib.get_logger()
+
+
+class Residents:
+    """Delivers inputs to the actors of runs, and gives actors what they need."""
+
+    name = "residents"
+
+    def __init__(
+        self,
+        pool: Pool,
+        committer: Committer,
+        evaluator: Evaluator,
+        bodies: Bodies,
+        signals: Signals,
+        *,
+        most_resident: int = 10_000,
+    ) -> None:
+        self._pool = pool
+        self._committer = committer
+        self._evaluator = evaluator
+        self._bodies = bodies
+        self._signals = signals
+        self._most = most_resident
+        self._actors: OrderedDict[RunId, Actor] = OrderedDict()
+        self.loads = 0
+
+    async def run(self, ready: asyncio.Event) -> None:
+        """Host actors until cancelled, then stop them: what is in flight is taken up elsewhere."""
+        ready.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            actors, self._actors = list(self._actors.values()), OrderedDict()
+            await asyncio.gather(*(actor.stop() for actor in actors))
+
+    async def tell(self, run_id: RunId, given: inp.Input) -> Verdict:
+        """Give the run an input and wait for what became of it.
+
+        Raises NotFoundError for an unknown run and OutcomeUnknownError when the database is away;
+        then telling it again is safe.
+        """
+        return await self.deliver(run_id, Told(Answer(given)))
+
+    async def report(self, run_id: RunId, step: int, attempt: int, report: TaskReport) -> Verdict:
+        """Give the run a dispatcher's report; judged by the step's contract."""
+        return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))
+
+    def nudge(self, run_id: RunId, given: inp.Input) -> None:
+        """Give the run an input that nobody waits for."""
+        self._actor(run_id).post(Letter(Told(Answer(given))))
+
+    def host(self, run_id: RunId, view: RunView, asks: Sequence[Ask]) -> None:
+        """Take up a run that was just launched: its state is known, nothing needs to be read."""
+        actor = self._actors.setdefault(run_id, Actor(run_id, self, view))
+        actor.resume_asks(asks)
+        self._evict()
+
+    async def prepare_code(self, run_id: RunId, step: int, attempt: int) -> CodeCall | Failure:
+        """What a code step runs and what it sees, or why it cannot run."""
+        view = await self._actor(run_id).look(step, attempt)
+        return await self._evaluator.code_call(step, view)
+
+    async def deliver(self, run_id: RunId, content: Delivered) -> Verdict:
+        """Put *content* into the run's mailbox and wait for what became of it."""
+        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._actor(run_id).post(Letter(content, verdict))
+        return await verdict
+
+    def _actor(self, run_id: RunId) -> Actor:
+        actor = self._actors.get(run_id)
+        if actor is None:
+            actor = self._actors[run_id] = Actor(run_id, self)
+            self._evict()
+        self._actors.move_to_end(run_id)
+        return actor
+
+    def _evict(self) -> None:
+        if len(self._actors) <= self._most:
+            return
+        idle = [run_id for run_id, actor in self._actors.items() if actor.is_idle]
+        for run_id in idle[: len(self._actors) - self._most]:
+            del self._actors[run_id]
+
+    # What an actor needs of its surroundings.
+
+    async def load(self, run_id: RunId) -> LoadedRun | None:
+        self.loads += 1
+        try:
+            async with self._pool.connection() as conn:
+                return await load_run(conn, run_id)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            raise OutcomeUnknownError(str(error).strip()) from error
+
+    async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]:
+        try:
+            async with self._pool.connection() as conn:
+                return await list_events(conn, run_id, after=after, limit=limit)
+        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            raise OutcomeUnknownError(str(error).strip()) from error
+
+    async def commit(self, change: Change) -> Applied:
+        self._bodies.put(change.payloads)
+        return await self._committer.commit(change)
+
+    async def ask(self, ask: Ask, view: RunView) -> Answer:
+        answer = await self._evaluator.answer(ask, view)
+        self._bodies.put(answer.bodies)
+        return answer
+
+    def moved(self, change: Change) -> None:
+        """A decision was committed: say where it is worth looking."""
+        before, after = change.before, change.after
+        steps = (e.step for e in change.decision.events if isinstance(e, ev.StepEvent))
+        touched = set(steps)
+        offered = [n for n in touched if after.steps[n].attempt > before.steps[n].attempt]
+        self._signals.tasks(after.graph.steps[number].queue for number in offered)
+        if any(_was_withdrawn(change, number) for number in touched):
+            self._signals.leases()
+        self._signals.events((change.run_id,))
+        if after.status.is_terminal:
+            self._actors.pop(change.run_id, None)
+            log.info("run.ended", run_id=str(change.run_id), status=after.status.value)
+
+
+def _was_withdrawn(change: Change, number: int) -> bool:
+    """Whether somebody may still be working on an attempt that is over."""
+    before, after = change.before.steps[number], change.after.steps[number]
+    was_running = before.status is StepStatus.RUNNING
+    return was_running and (after.status is StepStatus.CANCELLED or after.crashes > before.crashes)
+
+
+class _Report:
+    def __init__(self, evaluator: Evaluator, step: int, attempt: int, report: TaskReport) -> None:
+        self._evaluator = evaluator
+        self._given = (step, attempt, report)
+
+    def read(self, view: RunView) -> Answer:
+        step, attempt, report = self._given
+        is_known = 0 <= step < len(view.state.graph.steps)
+        spec = self._evaluator.step_of(view, step) if is_known else None
+        return Reported(step, attempt, report, spec).read(view)

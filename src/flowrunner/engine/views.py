@@ -1,0 +1,81 @@
+"""A run as user code may see it: its input, what its steps said, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from flowrunner.core import events as ev
+from flowrunner.core.model import Failure, Ref, RunState
+from flowrunner.db.runs import LoadedRun, RunMeta
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """State and results at one instant. *ahead* holds what is decided but not committed yet."""
+
+    meta: RunMeta
+    state: RunState
+    outputs: dict[int, Ref]
+    errors: dict[int, Failure]
+    reasons: dict[int, str]
+    ahead: dict[int, Ref | Failure] = field(default_factory=dict[int, "Ref | Failure"])
+
+    @classmethod
+    def of(cls, loaded: LoadedRun) -> RunView:
+        return cls(loaded.meta, loaded.state, loaded.outputs, loaded.errors, loaded.reasons)
+
+    def moved(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
+        """The view after *events* that are not committed: this one is left as it was."""
+        ahead = {**self.ahead, **_results(events)}
+        return replace(self, state=state, ahead=ahead)
+
+    def committed(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
+        """The view after *events* were committed; takes over this view's results."""
+        events = tuple(events)
+        for step, result in _results(events).items():
+            if isinstance(result, Failure):
+                self.errors[step] = result
+            else:
+                self.outputs[step] = result
+        self.reasons.update(_reasons(events))
+        return replace(self, state=state, ahead={})
+
+    def output(self, step: int) -> Ref | None:
+        result = self.ahead.get(step)
+        if result is not None:
+            return None if isinstance(result, Failure) else result
+        return self.outputs.get(step)
+
+    def error(self, step: int) -> Failure | None:
+        result = self.ahead.get(step)
+        return result if isinstance(result, Failure) else self.errors.get(step)
+
+
+def _reasons(events: Iterable[ev.Event]) -> dict[int, str]:
+    reasons: dict[int, str] = {}
+    for event in events:
+        match event:
+            case ev.RunStarted(excluded=excluded):
+                reasons.update(excluded)
+            case (
+                ev.StepSkipped(step=step, reason=reason)
+                | ev.StepCancelled(step=step, reason=reason)
+            ):
+                reasons[step] = reason
+            case _:
+                pass
+    return reasons
+
+
+def _results(events: Iterable[ev.Event]) -> dict[int, Ref | Failure]:
+    results: dict[int, Ref | Failure] = {}
+    for event in events:
+        match event:
+            case ev.StepCompleted(step=step, output=output):
+                results[step] = output
+            case ev.StepFailed(step=step, error=error) | ev.StepRetrying(step=step, error=error):
+                results[step] = error
+            case _:
+                pass
+    return results

@@ -1,0 +1,121 @@
+"""What operators may set, read once from the environment (FLOWRUNNER_*) and passed on as values."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "FLOWRUNNER_"
+
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class AgentSettings(BaseModel):
+    """One agent that tasks may name. `static` asks no model; `command` runs the operator's argv."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["static", "command"]
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = Field(default_factory=dict)
+    output_cap: Annotated[int, Field(ge=1024)] = 10_000_000
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. `flowrunner doctor` shows the effective ones."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_nested_delimiter="__"
+    )
+
+    database_url: SecretStr | None = None
+    """Where runs are kept; unset: an embedded PostgreSQL in `data`."""
+    listen_url: SecretStr | None = None
+    """A direct address for LISTEN, where the first one goes through a pooler."""
+    migration_url: SecretStr | None = None
+    """The tables' owner, where the service's role is another."""
+    database_pooled: bool = False
+    """The address is a transaction pooler's: no session settings, no prepared statements."""
+    prepared_statements: bool = True
+    pool_size: Annotated[int, Field(ge=2, le=200)] = 8
+    notify_mode: Literal["coalesced", "txn", "off"] = "coalesced"
+
+    data: Path | None = None
+    """Where the embedded database and the server's address file lie; default: the user's own."""
+    pg_bin: Path | None = None
+    flows: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Folders with flows, before ./flows, the user's and the shipped ones; separated by ':'."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8700
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names this server answers to; separated by ','."""
+    tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Bearer tokens; demanded when the server is bound beyond loopback. Separated by ','."""
+    server: str | None = None
+    """Which server the command line talks to."""
+    token: SecretStr | None = None
+    """The command line's own bearer token."""
+
+    agent: str = "static"
+    """The agent that flow tasks get unless a launch names another."""
+    agents: Mapping[str, AgentSettings] = Field(default_factory=dict)
+    """More agents by name, as JSON."""
+    model: str | None = None
+    slots: Annotated[int, Field(ge=1, le=1000)] = 4
+    code_slots: Annotated[int, Field(ge=1, le=200)] = 8
+    queues: Annotated[tuple[str, ...], NoDecode] = ("default",)
+
+    lease_seconds: Seconds = 30.0
+    renew_seconds: Seconds = 5.0
+    lease_margin_seconds: Seconds = 10.0
+    reap_seconds: Seconds = 5.0
+    start_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    """After PostgreSQL started: how long nobody is declared dead."""
+    patience_seconds: Seconds = 15.0
+    """How long a run may have no cause to move before it is repaired."""
+    poll_seconds: Seconds = 2.0
+    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("flows", mode="before")
+    @classmethod
+    def _split_paths(cls, value: Any) -> Any:
+        return _split(value, os.pathsep)
+
+    @field_validator("hosts", "tokens", "queues", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
+        return _split(value, ",")
+
+    def agent_named(self, name: str) -> AgentSettings | None:
+        """The operator's word on *name*; `static` is always there (DESIGN section 11)."""
+        if name in self.agents:
+            return self.agents[name]
+        return AgentSettings(kind="static") if name == "static" else None
+
+
+def _split(value: Any, by: str) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(by) if part.strip())
+    return value
+
+
+def unknown_variables() -> dict[str, str | None]:
+    """Misspelt FLOWRUNNER_* variables, each with the closest setting: unset is not default."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {
+        "FLOWRUNNER_TEST_DATABASE_URL"
+    }
+    unknown: dict[str, str | None] = {}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name.split("__")[0] not in known:
+            close = difflib.get_close_matches(name, sorted(known), n=1)
+            unknown[name] = close[0] if close else None
+    return unknown
