@@ -1,0 +1,192 @@
+"""What a dispatcher and the service say to each other, the same over REST and in process."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from flowrunner.core.graph import Limits
+
+REPLACEMENT = "\ufffd"
+
+FailureClass: TypeAlias = Literal["transient", "quota", "contract", "fatal"]
+Outcome: TypeAlias = Literal["completed", "failed", "cancelled"]
+ReportVerdict: TypeAlias = Literal["accepted", "stale"]
+
+
+def storable(text: str) -> str:
+    """Replace what PostgreSQL or UTF-8 refuses (NUL, lone surrogates) by U+FFFD."""
+    if text.isascii():
+        return text.replace("\0", REPLACEMENT)
+    return "".join(REPLACEMENT if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def _storable(value: object) -> object:
+    return storable(value) if isinstance(value, str) else value
+
+
+def _short(limit: int) -> BeforeValidator:
+    def cut(value: object) -> object:
+        if not isinstance(value, str) or len(value) <= limit:
+            return _storable(value)
+        mark = f" [flowrunner: cut, {len(value) - limit} more characters]"
+        return storable(value[: limit - len(mark)] + mark)
+
+    return BeforeValidator(cut)
+
+
+Text: TypeAlias = Annotated[str, BeforeValidator(_storable)]
+Message: TypeAlias = Annotated[str, _short(16_000)]
+Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Count: TypeAlias = Annotated[int, Field(ge=0)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Reply(_Wire):
+    # A newer server may say more than an older worker knows.
+    model_config = ConfigDict(extra="ignore")
+
+
+class ClaimedTask(_Reply):
+    """One attempt, offered under one lease; *input* is the prompt as UTF-8."""
+
+    task_id: str
+    """The run, the step's number and the attempt, joined by dots."""
+    run_id: UUID
+    step_no: int
+    attempt: int
+    epoch: int
+    queue: str
+    step_key: str
+    kind: Literal["agent", "code"] = "agent"
+    project_root: str
+    agent: str
+    model: str | None = None
+    persona: str | None = None
+    mode_id: str
+    limits: Limits = Limits()
+    input: bytes | None = None
+
+
+class TaskError(_Wire):
+    """Why an attempt failed; *failure_class* decides whether it is tried again."""
+
+    code: Code
+    message: Message
+    failure_class: FailureClass = "fatal"
+    hint: Message | None = None
+
+
+class Usage(_Wire):
+    """What an attempt consumed; money in millionths of a dollar."""
+
+    input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_microusd: Count = 0
+    seconds: float = Field(default=0.0, ge=0)
+
+
+class TaskReport(_Wire):
+    """How an attempt ended. Sending it again is safe: the epoch makes it the same report.
+
+    A completed report has an output that is not blank, a failed one an error: an agent that said
+    nothing cannot be reported as one that found nothing (P9).
+    """
+
+    epoch: int
+    outcome: Outcome
+    output: Text | None = None
+    error: TaskError | None = None
+    usage: Usage = Usage()
+    truncated_bytes: Count = 0
+    """How much of the output was not kept; the output then ends in a mark that says so (P11)."""
+    replaced_count: Count = 0
+    """How many characters of the output could not be kept and stand as U+FFFD (P11)."""
+
+    @model_validator(mode="after")
+    def _says_what_it_must(self) -> TaskReport:
+        if self.outcome == "completed" and not (self.output or "").strip():
+            msg = "a completed task has an output that is not blank; report `empty_answer` instead"
+            raise ValueError(msg)
+        if (self.outcome == "failed") != (self.error is not None):
+            msg = "a failed task has an error, and no other has"
+            raise ValueError(msg)
+        return self
+
+
+class ReportReply(_Reply):
+    """`stale`: the lease was not held any more. Nothing was applied, and nothing is left to do."""
+
+    verdict: ReportVerdict
+
+
+class Registration(_Wire):
+    """A process that holds leases. Each registration has a new id: none is ever taken up again."""
+
+    worker_id: UUID
+    name: str = Field(min_length=1, max_length=200)
+    host: str = Field(max_length=255)
+    pid: int
+    queues: tuple[str, ...] = Field(min_length=1)
+    slots: int = Field(ge=1, le=10_000)
+    version: str = ""
+
+
+class ClaimRequest(_Wire):
+    worker_id: UUID
+    queues: tuple[str, ...] = Field(min_length=1)
+    count: int = Field(ge=1, le=1000)
+
+
+class ClaimReply(_Reply):
+    tasks: tuple[ClaimedTask, ...]
+
+
+class RenewRequest(_Wire):
+    """Every lease the worker knows; *lease_seconds* from now, by the database's clock."""
+
+    lease_seconds: float = Field(gt=0, le=3600)
+    held: tuple[int, ...] = ()
+
+
+class Renewal(_Reply):
+    """*known* is false when the worker's row is gone; *lost* names leases to let go at once."""
+
+    known: bool
+    lost: tuple[int, ...] = ()
+
+
+class ReleaseRequest(_Wire):
+    """Hand leases back: those in *epochs*, or all that are not in *keep*. Exactly one is given."""
+
+    epochs: tuple[int, ...] | None = None
+    keep: tuple[int, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> ReleaseRequest:
+        if (self.epochs is None) == (self.keep is None):
+            msg = "give either epochs or keep"
+            raise ValueError(msg)
+        return self
+
+
+class ReleaseReply(_Reply):
+    released: int
+
+
+class Chunk(_Wire):
+    """A piece of what an agent streamed; sent again after a doubt, and kept once per seq."""
+
+    seq: Count
+    kind: Literal["text", "stderr", "system"]
+    text: Text
+
+
+class TranscriptRequest(_Wire):
+    epoch: int
+    chunks: tuple[Chunk, ...] = Field(min_length=1)
