@@ -1,0 +1,281 @@
+"""The keeper's guards, one at a time; the laws over all of them are in test_keeper_laws."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+import pytest
+
+from dispatch.lease_model import Claim, LeaseModel
+from dispatch.waiting import until
+from flowrunner.core.errors import InvalidInputError, UnavailableError
+from flowrunner.leases.keeper import LeaseKeeper, steady
+from flowrunner.leases.ports import LossReason
+from flowrunner.leases.rules import LeaseTimes
+from flowrunner.wire.tasks import Renewal
+
+pytestmark = pytest.mark.anyio
+
+QUICK = LeaseTimes(
+    lease_seconds=2.0,
+    renew_seconds=0.05,
+    margin_seconds=0.5,
+    call_seconds=0.2,
+    watch_seconds=0.02,
+)
+
+
+class Stage:
+    """A keeper over the model, with what it was told."""
+
+    def __init__(self, times: LeaseTimes | None = None) -> None:
+        self.model = LeaseModel(waiting=10)
+        self.lost: list[tuple[frozenset[int], LossReason]] = []
+        self.keeper: LeaseKeeper[Claim] = LeaseKeeper(
+            self.model,
+            times or LeaseTimes(),
+            lambda epochs, reason: self.lost.append((epochs, reason)),
+            clock=self.model.clock,
+        )
+
+
+class SlowModel(LeaseModel):
+    """Calls that hang for ever once *stuck* is set, and a count of the renewals that came."""
+
+    stuck = False
+    renewals = 0
+
+    async def renew(self, worker_id: UUID, lease_seconds: float, held: Collection[int]) -> Renewal:
+        self.renewals += 1
+        if self.stuck:
+            await asyncio.Event().wait()
+        return await super().renew(worker_id, lease_seconds, held)
+
+
+async def opened(times: LeaseTimes | None = None) -> Stage:
+    stage = Stage(times)
+    await stage.keeper.renew()
+    return stage
+
+
+async def test_nothing_is_claimed_before_the_first_renewal() -> None:
+    """P2: without a renewal there is no lease that a claim could stand on."""
+    stage = Stage()
+
+    assert await stage.keeper.claim(3) == ()
+    assert stage.model.waiting == 10
+
+
+async def test_nothing_is_claimed_past_the_fence() -> None:
+    """P2: a fenced worker does not even ask."""
+    stage = await opened()
+    stage.model.now += 20.0
+
+    assert await stage.keeper.claim(3) == ()
+    assert stage.model.waiting == 10
+
+
+async def test_a_claim_answered_too_late_starts_nothing() -> None:
+    """P2, P4: what arrives past the fence is not worked on, and goes back with the next renewal."""
+    stage = await opened()
+    stage.model.delay = 25.0
+
+    assert await stage.keeper.claim(1) == ()
+
+    await stage.keeper.renew()
+    assert stage.model.owner == {}
+
+
+async def test_the_fence_falls_a_margin_before_the_lease_ends() -> None:
+    """P2: counted from before the renewal was sent, whatever its answer took."""
+    stage = await opened()
+    await stage.keeper.claim(1)
+    stage.model.delay = 12.0
+    await stage.keeper.renew()
+    stage.model.now += 7.9
+
+    stage.keeper.check()
+    assert (stage.lost, stage.keeper.held) == ([], {1})
+    stage.model.now += 0.1
+    stage.keeper.check()
+    assert stage.lost == [(frozenset({1}), "self_fenced")]
+
+
+async def test_one_renewal_opens_the_fence_again() -> None:
+    """A worker that can reach the database again claims again, and keeps its id."""
+    stage = await opened()
+    before = stage.keeper.worker_id
+    stage.model.now += 20.0
+    await stage.keeper.renew()
+
+    assert len(await stage.keeper.claim(1)) == 1
+    assert stage.keeper.worker_id == before
+
+
+async def test_what_was_fenced_off_goes_back_only_when_it_has_stopped() -> None:
+    """P2: a lease is not offered to others while its agent may still be dying."""
+    stage = await opened()
+    await stage.keeper.claim(1)
+    stage.model.now += 20.0
+    stage.keeper.check()
+    await stage.keeper.renew()
+    assert stage.model.owner == {1: stage.keeper.worker_id}
+
+    stage.keeper.settle(1)
+    await stage.keeper.renew()
+
+    assert (stage.model.owner, stage.model.handed_back) == ({}, {1})
+
+
+async def test_a_lost_lease_is_told_once() -> None:
+    """P12: what the database took away is named, and never asked for again."""
+    stage = await opened()
+    await stage.keeper.claim(2)
+    del stage.model.owner[1]
+
+    await stage.keeper.renew()
+    await stage.keeper.renew()
+
+    assert stage.lost == [(frozenset({1}), "lost")]
+    assert stage.keeper.held == {2}
+
+
+async def test_an_unknown_worker_loses_all_and_comes_back_under_a_new_id() -> None:
+    """P2: a row that is gone is never taken up again; another may have been told that we died."""
+    stage = await opened()
+    before = stage.keeper.worker_id
+    await stage.keeper.claim(2)
+    stage.model.expires.clear()
+
+    await stage.keeper.renew()
+    assert stage.lost == [(frozenset({1, 2}), "unknown_worker")]
+    assert not stage.keeper.is_open
+
+    await stage.keeper.renew()
+    assert stage.keeper.worker_id not in {None, before}
+    assert stage.keeper.is_open
+
+
+@pytest.mark.parametrize("commits_after", [0, 1, 3])
+async def test_a_claim_that_nobody_heard_of_is_handed_back(commits_after: int) -> None:
+    """P3, P4: its statement may be committed at once, or long after we gave it up."""
+    stage = await opened()
+    stage.model.fault = "late" if commits_after else "after"
+    with pytest.raises(UnavailableError):
+        await stage.keeper.claim(1)
+    for _ in range(commits_after):
+        await stage.keeper.renew()
+        stage.model.now += 5.0
+    stage.model.commit_late()
+    assert stage.model.owner != {}
+
+    await stage.keeper.renew()
+
+    assert stage.model.owner == {}
+
+
+async def test_doubt_ends() -> None:
+    """Once nothing can be committed late any more, renewals ask for nothing else."""
+    stage = await opened()
+    stage.model.fault = "after"
+    with pytest.raises(UnavailableError):
+        await stage.keeper.claim(1)
+    stage.model.now += 30.0
+    await stage.keeper.renew()
+    stage.model.owner[7] = stage.keeper.worker_id or UUID(int=0)
+
+    await stage.keeper.renew()
+
+    assert stage.model.owner == {7: stage.keeper.worker_id}
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+async def test_a_failed_release_is_made_good(fault: str) -> None:
+    """P4: what we gave up is not held by a worker that lives on."""
+    stage = await opened()
+    await stage.keeper.claim(1)
+    stage.model.fault = "before" if fault == "before" else "after"
+    with pytest.raises(UnavailableError):
+        await stage.keeper.release([1])
+
+    await stage.keeper.renew()
+
+    assert (stage.model.owner, stage.keeper.held) == ({}, frozenset())
+
+
+async def test_closing_hands_everything_back() -> None:
+    """A drain is not a crash: leases are offered again at once, and the row is gone."""
+    stage = await opened()
+    await stage.keeper.claim(2)
+
+    await stage.keeper.close()
+
+    assert (stage.model.owner, stage.model.expires) == ({}, {})
+    assert stage.model.handed_back == {1, 2}
+    assert not stage.keeper.is_open
+
+
+async def test_a_poke_renews_at_once() -> None:
+    """P12: a cancel does not wait for the next renewal."""
+    model = SlowModel(lease_seconds=600)
+    times = LeaseTimes(lease_seconds=600, renew_seconds=300)
+    keeper: LeaseKeeper[Claim] = LeaseKeeper(model, times, lambda _e, _r: None)
+    ready = asyncio.Event()
+    running = asyncio.create_task(keeper.run(ready))
+    await asyncio.wait_for(ready.wait(), 5)
+    assert model.renewals == 1
+
+    keeper.poke()
+
+    await until(lambda: model.renewals == 2)
+    running.cancel()
+
+
+async def test_renewals_go_on_and_a_stuck_one_is_given_up() -> None:
+    """P2: a call that hangs does not keep the fence from falling, nor later ones from trying."""
+    model = SlowModel(waiting=1)
+    lost: list[LossReason] = []
+    keeper: LeaseKeeper[Claim] = LeaseKeeper(model, QUICK, lambda _e, r: lost.append(r))
+    ready = asyncio.Event()
+    running = asyncio.create_task(keeper.run(ready))
+    await asyncio.wait_for(ready.wait(), 5)
+    await keeper.claim(1)
+
+    model.stuck = True
+    await until(lambda: lost == ["self_fenced"])
+    before = model.renewals
+    await until(lambda: model.renewals > before)
+    model.stuck = False
+    await until(lambda: keeper.is_open)
+
+    running.cancel()
+
+
+async def test_losses_reach_us_while_a_call_hangs() -> None:
+    """A claim that hangs is given up in time for the renewals that must not wait for it."""
+
+    class Hanging(LeaseModel):
+        async def claim(self, worker_id: UUID, count: int) -> Sequence[Claim]:
+            await asyncio.Event().wait()
+            return await super().claim(worker_id, count)
+
+    keeper: LeaseKeeper[Claim] = LeaseKeeper(Hanging(), QUICK, lambda _e, _r: None)
+    await keeper.renew()
+
+    with pytest.raises(UnavailableError, match=r"no answer within 0\.2 s"):
+        await keeper.claim(1)
+
+
+def test_times_that_do_not_fit_are_refused_together() -> None:
+    """P11: a lease shorter than one slow renewal would fence itself for nothing."""
+    with pytest.raises(InvalidInputError) as refused:
+        Stage(LeaseTimes(lease_seconds=10, margin_seconds=8, renew_seconds=0))
+
+    assert [p.code for p in refused.value.problems] == ["not-positive", "lease-too-short"]
+
+
+def test_the_clock_goes_forward() -> None:
+    """Seconds, never jumping back."""
+    assert steady() <= steady()
