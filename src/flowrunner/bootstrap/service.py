@@ -1,4 +1,4 @@
-"""The composition root: the only place that wires. No logic."""
+"""Wire one replica of the service. No logic."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from flowrunner import __version__
+from flowrunner.bootstrap.database import Addresses
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import RunId
 from flowrunner.db.listener import Ears, listen
@@ -36,9 +37,10 @@ from flowrunner.engine.reaper import Reaper
 from flowrunner.engine.residents import Residents
 from flowrunner.engine.rounds import Rounds
 from flowrunner.engine.signals import Signals
-from flowrunner.leases.database import DatabaseLeases, Holder
 from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.ports import Profile
 from flowrunner.leases.rules import LeaseTimes
+from flowrunner.leases.sql import SqlLeases
 from flowrunner.service.runs import RunService
 from flowrunner.service.tasks import TaskService
 from flowrunner.service.views import Views
@@ -48,20 +50,13 @@ log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the database is reached: by the service, for LISTEN, and by the tables' owner."""
-
-    database: str
-    listen: str
-    owner: str
-
-
-@dataclass(frozen=True, slots=True)
 class Service:
     """Everything a door needs, wired; `loops` are what has to run meanwhile."""
 
     settings: Settings
+    addresses: Addresses
     pool: Pool
+    lease_pool: Pool
     flows: Library
     runs: RunService
     tasks: TaskService
@@ -85,13 +80,9 @@ def build_service(
     settings: Settings, addresses: Addresses, *, library: Library | None = None
 ) -> Service:
     """Wire one replica. Nothing runs and nothing is connected yet."""
-    pool = make_pool(
-        addresses.database,
-        name="flowrunner",
-        size=settings.pool_size,
-        prepared=settings.prepared_statements,
-        pooled=settings.database_pooled,
-    )
+    pool = _pool(settings, addresses, "flowrunner", settings.pool_size)
+    # A renewal must not queue behind work.
+    lease_pool = _pool(settings, addresses, "flowrunner-leases", 2)
     flows = library if library is not None else find_flows(settings)
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
@@ -109,7 +100,7 @@ def build_service(
         grace_seconds=settings.start_grace_seconds,
         patience_seconds=settings.patience_seconds,
     )
-    code, keeper = _code_runner(settings, pool, residents)
+    code, keeper = _code_runner(settings, lease_pool, residents)
     signals.on_tasks.append(code.wake)
     signals.on_leases.append(keeper.poke)
     alarms = Alarms(pool, residents)
@@ -121,7 +112,9 @@ def build_service(
     listener = _Listener(addresses.listen, signals, code, keeper, rounds)
     return Service(
         settings=settings,
+        addresses=addresses,
         pool=pool,
+        lease_pool=lease_pool,
         flows=flows,
         runs=RunService(pool, flows, launcher, residents, settings),
         tasks=TaskService(pool, residents),
@@ -133,6 +126,16 @@ def build_service(
         reaper=reaper,
         loops=(notifier, committer, residents, listener, keeper, code, *rounds),
         rounds=rounds,
+    )
+
+
+def _pool(settings: Settings, addresses: Addresses, name: str, size: int) -> Pool:
+    return make_pool(
+        addresses.database,
+        name=name,
+        size=size,
+        prepared=settings.prepared_statements,
+        pooled=settings.database_pooled,
     )
 
 
@@ -149,16 +152,16 @@ def _code_runner(
 ) -> tuple[CodeRunner, LeaseKeeper[ClaimedTask]]:
     code = CodeRunner(residents, slots=settings.code_slots, poll_seconds=settings.poll_seconds)
     host = socket.gethostname()
-    holder = Holder(
+    profile = Profile(
         name=f"code@{host}",
         host=host,
         pid=os.getpid(),
         queues=(CODE_QUEUE,),
         slots=settings.code_slots,
         version=__version__,
-        lease_seconds=settings.lease_seconds,
     )
-    keeper = LeaseKeeper(DatabaseLeases(pool, holder), lease_times(settings), code.lost)
+    leases = SqlLeases(pool, profile, settings.lease_seconds)
+    keeper = LeaseKeeper(leases, lease_times(settings), code.lost)
     code.attach(keeper)
     return code, keeper
 
@@ -209,7 +212,7 @@ class _Listener:
 async def running(service: Service, *more: Running) -> AsyncGenerator[Service]:
     """Run the service's loops (and *more*) while the block runs; stop them in reverse order."""
     stop, started = asyncio.Event(), asyncio.Event()
-    async with service.pool:
+    async with service.pool, service.lease_pool:
         loops = asyncio.create_task(run_services([*service.loops, *more], stop, started))
         begun = asyncio.create_task(started.wait())
         await asyncio.wait((loops, begun), return_when=asyncio.FIRST_COMPLETED)
