@@ -1,3 +1,28 @@
 """Flows of coding agents over a code base: durable, read-only, on PostgreSQL."""
 
+import importlib
+
 __version__ = "0.1.0"
+
+_AUTHORING = {
+    "Flow": "flow",
+    "Step": "flow",
+    "Census": "context",
+    "Context": "context",
+    "Launch": "context",
+    "Project": "context",
+    "Report": "context",
+    "ReportContext": "context",
+    "StepResult": "context",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Late, so that asking for the version imports nothing; types are in __init__.pyi.
+    if name not in _AUTHORING:
+        raise AttributeError(f"module 'flowrunner' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"flowrunner.definitions.{_AUTHORING[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_AUTHORING])

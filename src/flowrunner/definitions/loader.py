@@ -1,0 +1,139 @@
+"""Runs the modules of a snapshot: from memory, under a name of its own, beside `sys.path`.
+
+Nothing is read from or written to disk here, so that a loaded flow is its pinned text, and a
+project gets no `__pycache__`. Relative imports reach the flow's own files and shared modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from flowrunner.core.errors import Problem
+from flowrunner.core.validation import suggest
+from flowrunner.definitions.flow import Flow, Step, keywords
+from flowrunner.definitions.sources import Snapshot
+
+ROOT = "_flowrunner_flows"
+"""The package under which every loaded flow has a folder; it exists in no file system."""
+
+_UNEXPECTED = "got an unexpected keyword argument '"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A module that has run, and the snapshot of what it may ever import."""
+
+    module: ModuleType
+    snapshot: Snapshot
+
+
+def load(snapshot: Snapshot) -> Loaded | Problem:
+    """Run the entry's module body once; equal snapshots share their modules.
+
+    What was not imported by then is not pinned, and cannot be imported later either.
+    """
+    package = f"{ROOT}.f{snapshot.fingerprint}"
+    finder = _finder()
+    finder.snapshots[package] = snapshot
+    try:
+        module = importlib.import_module(f"{package}.{snapshot.module}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # an author's module may raise anything
+        _forget(package)
+        return _problem(error, snapshot)
+    pinned = snapshot.without_unused(_used(package, snapshot))
+    finder.snapshots[package] = pinned
+    return Loaded(module, pinned)
+
+
+def _used(package: str, snapshot: Snapshot) -> frozenset[str]:
+    prefix = f"{package}."
+    names = (name.removeprefix(prefix) for name in list(sys.modules) if name.startswith(prefix))
+    return frozenset(path for name in names if (path := _path_of(snapshot, name)))
+
+
+def _forget(package: str) -> None:
+    """Drop the modules, so that a next load runs them again."""
+    for name in [name for name in sys.modules if f"{name}.".startswith(f"{package}.")]:
+        del sys.modules[name]
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules of known snapshots, and nothing else."""
+
+    def __init__(self) -> None:
+        self.snapshots: dict[str, Snapshot] = {}
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        if fullname == ROOT or fullname in self.snapshots:
+            return ModuleSpec(fullname, _Loader("", fullname), is_package=True)
+        package = ".".join(fullname.split(".")[:2])
+        snapshot = self.snapshots.get(package)
+        path = _path_of(snapshot, fullname.removeprefix(f"{package}.")) if snapshot else None
+        if snapshot is None or path is None:
+            return None
+        file = str(snapshot.level / path)
+        loader = _Loader(snapshot.texts[path], file)
+        is_package = path.endswith("/__init__.py")
+        spec = ModuleSpec(fullname, loader, origin=file, is_package=is_package)
+        spec.has_location = True
+        return spec
+
+
+class _Loader(Loader):
+    def __init__(self, text: str, file: str) -> None:
+        self._text = text
+        self._file = file
+
+    def exec_module(self, module: ModuleType) -> None:
+        code = compile(self._text, self._file, "exec", dont_inherit=True)
+        exec(code, module.__dict__)  # noqa: S102  # importing is its purpose
+
+
+def _finder() -> _Finder:
+    for finder in sys.meta_path:
+        if isinstance(finder, _Finder):
+            return finder
+    finder = _Finder()
+    sys.meta_path.append(finder)
+    return finder
+
+
+def _path_of(snapshot: Snapshot, dotted: str) -> str | None:
+    stem = dotted.replace(".", "/")
+    return next((p for p in (f"{stem}/__init__.py", f"{stem}.py") if p in snapshot.texts), None)
+
+
+def _problem(error: BaseException, snapshot: Snapshot) -> Problem:
+    if isinstance(error, SyntaxError):
+        file = error.filename or snapshot.file
+        return Problem("syntax-error", error.msg, file, error.lineno, error.offset)
+    file, line = _place(error, snapshot)
+    message = f"{type(error).__name__}: {error}".rstrip(": ")
+    return Problem("import-error", message, file, line, hint=_hint(error, snapshot))
+
+
+def _place(error: BaseException, snapshot: Snapshot) -> tuple[str, int | None]:
+    own = {str(snapshot.level / path) for path in snapshot.texts}
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in own]
+    return (frames[-1].filename, frames[-1].lineno) if frames else (snapshot.file, None)
+
+
+def _hint(error: BaseException, snapshot: Snapshot) -> str | None:
+    text = str(error)
+    if isinstance(error, TypeError) and _UNEXPECTED in text:
+        kind = Flow if text.startswith("Flow.") else Step
+        return suggest(text.partition(_UNEXPECTED)[2].partition("'")[0], keywords(kind))
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        own = {path.split("/")[-1].removesuffix(".py") for path in snapshot.texts}
+        if error.name.split(".")[-1] in own or error.name.split(".")[0] == snapshot.module:
+            return "files of a flow are imported relatively: from .name import ..."
+    return None

@@ -1,0 +1,92 @@
+"""What is said about a flow that cannot be: exact words, exact places, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from unit.definitions.shelf import a_flow, problems_of
+
+HERE = Path(__file__).parent
+
+
+def table(name: str) -> list[tuple[str, list[str]]]:
+    """Read cases that `---` separates: what is written, and after `=>` each complaint."""
+    cases = (HERE / name).read_text(encoding="utf-8").split("\n---\n")
+    pairs = (case.strip("\n").split("\n=> ") for case in cases)
+    return [(written, list(said)) for written, *said in pairs]
+
+
+def bare(problems: list[str]) -> list[str]:
+    """Shorten the file's name, the same for all, and the indent of hints."""
+    return [p.removeprefix("flows/x.py:").strip().replace("\n    ", "\n   ") for p in problems]
+
+
+@pytest.mark.parametrize(("steps", "expected"), table("step_errors.txt"))
+def test_a_wrong_step_is_told_where_it_is_written(
+    tmp_path: Path, steps: str, expected: list[str]
+) -> None:
+    """D2-26, V-03, V-08: at load, with file and line, what is wrong and what to do."""
+    assert bare(problems_of(tmp_path, a_flow(steps=steps))) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), table("flow_errors.txt"))
+def test_a_wrong_flow_is_told_where_it_is_written(
+    tmp_path: Path, text: str, expected: list[str]
+) -> None:
+    """D2-26: a file that gives no flow, or half a flow, is a problem with a place."""
+    assert bare(problems_of(tmp_path, text)) == expected
+
+
+def test_all_problems_come_at_once(tmp_path: Path) -> None:
+    """D2-26: a broken flow is told everything that is wrong with it, over all its steps."""
+    steps = """
+        Step('a', run=lambda ctx: 'hi', timeout='soon', retries=-1),
+        Step('b', kind='cod', run=lambda ctx: 'hi', needs=['aa']),
+        Step('a', run='{{ steps.c.output }}'),
+        Step('B!', run=lambda ctx: 'hi', bands=['tiny']),
+    """
+
+    found = problems_of(tmp_path, a_flow("demo", steps, "deadline='never'"))
+
+    codes = [problem.split(": ")[1] for problem in found]
+    assert codes == [
+        "bad-timeout", "bad-retries", "bad-timeout", "bad-kind", "unknown-band",
+        "bad-step-id", "duplicate-step", "unknown-dependency", "unknown-reference",
+    ]  # fmt: skip
+
+
+def test_a_band_among_the_inputs_is_refused(tmp_path: Path) -> None:
+    """D2-30: the band is given once; an input model cannot have a second one."""
+    model = "from pydantic import BaseModel\nclass Asked(BaseModel):\n    band: str\n"
+
+    found = problems_of(tmp_path, model + a_flow(rest="input=Asked"))
+
+    message = "flow 'demo': the input has a field 'band', which is given beside the input"
+    assert found == [f"flows/x.py:5: reserved-input: {message}\n    hint: read ctx.band instead"]
+
+
+def test_an_async_guard_is_refused(tmp_path: Path) -> None:
+    """A coroutine is always true: a guard that returns one would never exclude anything."""
+    guard = "async def never(ctx):\n    return False\n"
+    steps = "Step('a', run=lambda ctx: 'hi', gate=never, when=never),"
+
+    found = problems_of(tmp_path, guard + a_flow(steps=steps))
+
+    assert found == [
+        "flows/x.py:5: bad-function: step 'a': gate must not be async",
+        "flows/x.py:5: bad-function: step 'a': when must not be async",
+    ]
+
+
+def test_a_sound_flow_has_no_problems(tmp_path: Path) -> None:
+    """The table above fails for its reasons only: what it varies is accepted when right."""
+    steps = """
+        Step('find-bugs', kind='code', run=lambda ctx: 1, timeout='1h30m', retries=20,
+            bands=['small', 'large']),
+        Step('b', needs=('find-bugs',), run='See $find-bugs.output', persona='newcomer',
+            queue='gpu', idle_timeout='90s', label='B',
+            gate=lambda launch: True, when=lambda ctx: True),
+        Step('c', run=print, on_fail='tolerate'),
+    """
+
+    assert problems_of(tmp_path, a_flow(steps=steps, rest="deadline='2d'")) == []
