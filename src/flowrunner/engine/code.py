@@ -120,9 +120,9 @@ class CodeRunner:
         seconds = task.limits.total_seconds
         try:
             body = await threads.call(what, lambda: _body(prepared), seconds)
-        except TimeoutError:
-            message = f"{what} did not end within {seconds:g} seconds"
-            return inp.Errored(Failure("timeout_total", message, FailureClass.TRANSIENT)), {}
+        except threads.HangsError as error:
+            failure = Failure("timeout_total", str(error), FailureClass.TRANSIENT)
+            return inp.Errored(failure), {}
         except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
             message = storable(f"{what} raised {told(error)}")
             return inp.Errored(Failure("code_error", message)), {}

@@ -163,9 +163,8 @@ class Evaluator:
     async def _call(self, what: str, function: Callable[[], T]) -> T | Failure:
         try:
             return await threads.call(what, function, self._seconds)
-        except TimeoutError:
-            message = f"the {what} did not end within {self._seconds:g} seconds"
-            return Failure("definition_error", message)
+        except threads.HangsError as error:
+            return Failure("definition_error", f"the {error}")
         except _UnresolvedError as error:
             return Failure("unresolved_reference", str(error))
         except Exception as error:  # noqa: BLE001  # whatever user code raises is its step's failure

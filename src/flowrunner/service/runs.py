@@ -263,8 +263,8 @@ async def _plan(definition: Definition, request: LaunchRequest, project: Project
             lambda: plan_launch(definition, request.input, request.band, project),
             _GATE_SECONDS,
         )
-    except TimeoutError as error:
-        raise UnavailableError(f"the {what} did not answer in {_GATE_SECONDS:g} s") from error
+    except threads.HangsError as error:
+        raise UnavailableError(f"the {error}") from error
 
 
 def _fingerprint(flow: str, request: LaunchRequest) -> bytes:

@@ -1,0 +1,128 @@
+"""Say what is wrong with this installation, before a run has to find out."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import psycopg
+
+from flowrunner.bootstrap.database import Addresses, reach_database
+from flowrunner.bootstrap.service import find_flows
+from flowrunner.core.errors import FlowRunnerError
+from flowrunner.db import migrations
+from flowrunner.settings import Settings, unknown_variables
+
+_LISTEN_SECONDS = 2.0
+_OLDEST_PYTHON = (3, 11)
+_OLDEST_POSTGRES = 150_000
+_LEAST_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: whether it is well, and what to do if it is not."""
+
+    topic: str
+    state: Literal["ok", "warning", "problem"]
+    message: str
+    hint: str | None = None
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Look at everything a run needs. Changes nothing, but starts the embedded database if used."""
+    found = [_python(), *_environment(), *_flows(settings), *_agents(settings)]
+    try:
+        with reach_database(settings) as addresses:
+            found += _database(addresses)
+    except (FlowRunnerError, psycopg.Error, OSError) as error:
+        hint = error.hint if isinstance(error, FlowRunnerError) else None
+        found.append(Finding("database", "problem", str(error).strip(), hint))
+    return found
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    state = "ok" if sys.version_info[:2] >= _OLDEST_PYTHON else "problem"
+    return Finding("python", state, version)
+
+
+def _environment() -> Iterator[Finding]:
+    for name, close in sorted(unknown_variables().items()):
+        hint = f"did you mean {close}?" if close else None
+        yield Finding("environment", "warning", f"{name} is no setting", hint)
+
+
+def _flows(settings: Settings) -> Iterator[Finding]:
+    library = find_flows(settings)
+    names = ", ".join(library.names()) or "none"
+    yield Finding("flows", "ok" if library.names() else "problem", names)
+    for problem in library.problems:
+        yield Finding("flows", "problem", str(problem))
+
+
+def _agents(settings: Settings) -> Iterator[Finding]:
+    yield Finding("agent static", "ok", "asks no model")
+    for name, agent in sorted(settings.agents.items()):
+        program = agent.argv[0] if agent.argv else ""
+        if agent.kind == "command" and shutil.which(program) is None:
+            hint = "its argv must begin with a program on PATH or an absolute path"
+            yield Finding(f"agent {name}", "problem", f"no program '{program}'", hint)
+        else:
+            yield Finding(f"agent {name}", "ok", program or agent.kind)
+
+
+def _database(addresses: Addresses) -> Iterator[Finding]:
+    with psycopg.connect(addresses.database, autocommit=True) as conn:
+        version = conn.info.server_version
+        state = "ok" if version >= _OLDEST_POSTGRES else "problem"
+        where = "embedded" if addresses.is_embedded else "given"
+        yield Finding("postgres", state, f"{version // 10000}.{version % 10000}, {where}")
+        yield _schema(addresses)
+        yield from _health(conn)
+    yield _listening(addresses)
+
+
+def _schema(addresses: Addresses) -> Finding:
+    found, wanted = migrations.current(addresses.database), migrations.head()
+    if found == wanted:
+        return Finding("schema", "ok", f"{found}, current")
+    state = "warning" if addresses.is_embedded else "problem"
+    return Finding("schema", state, f"{found}, wanted {wanted}", "run: flowrunner db upgrade")
+
+
+_OLDEST_SNAPSHOT = """
+SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+  FROM pg_stat_activity WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+"""
+_QUEUE_USAGE = "SELECT pg_notification_queue_usage()"
+
+
+def _health(conn: psycopg.Connection[tuple[float]]) -> Iterator[Finding]:
+    """What slows a queue down for reasons outside it (C1, N8)."""
+    row = conn.execute(_OLDEST_SNAPSHOT).fetchone()
+    seconds = row[0] if row else 0.0
+    if seconds > 300:  # noqa: PLR2004  # five minutes
+        message = f"a transaction has been open for {seconds:.0f} s: dead rows cannot be removed"
+        yield Finding("snapshots", "warning", message, "see pg_stat_activity")
+    row = conn.execute(_QUEUE_USAGE).fetchone()
+    if row and row[0] > 0.1:  # noqa: PLR2004  # a tenth of the queue
+        message = f"NOTIFY's queue is {row[0]:.0%} full: some listener does not read"
+        yield Finding("notify", "warning", message)
+
+
+def _listening(addresses: Addresses) -> Finding:
+    """A transaction pooler accepts LISTEN and then is silent (N7)."""
+    with psycopg.connect(addresses.listen, autocommit=True, prepare_threshold=None) as conn:
+        conn.execute("LISTEN flowrunner_doctor")
+        began = time.monotonic()
+        conn.execute("NOTIFY flowrunner_doctor")
+        for _notify in conn.notifies(timeout=_LISTEN_SECONDS, stop_after=1):
+            milliseconds = (time.monotonic() - began) * 1000
+            return Finding("listen", "ok", f"hears itself in {milliseconds:.1f} ms")
+    hint = "set FLOWRUNNER_LISTEN_URL to the server's own address"
+    return Finding("listen", "problem", "LISTEN hears nothing: a pooler is in between", hint)
