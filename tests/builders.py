@@ -95,6 +95,12 @@ def decided(state: RunState, *words: str) -> Decision:
     return decide(state, [a_word(state, word) for word in words])
 
 
+def what_happens(state: RunState, *words: str) -> list[str]:
+    """Tell the decision about *words*, as one batch: its events, then what it asks."""
+    decision = decided(state, *words)
+    return [*story(state.graph, decision.events), *questions(state.graph, decision.asks)]
+
+
 def an_epoch(step: int, attempt: int) -> int:
     """Return the epoch of the first lease of an attempt, as a test would have it."""
     return attempt * 100_000 + step + 1
@@ -192,9 +198,9 @@ def questions(graph: Graph, asks: Iterable[Ask]) -> list[str]:
 def _question(graph: Graph, ask: Ask) -> str:
     match ask:
         case Prepare(step=step):
-            return f"prepare {graph.steps[step].key}"
+            return f"prepare {graph.steps[step].key}?"
         case Render(partial=partial):
-            return "render what there is" if partial else "render"
+            return "render what there is?" if partial else "render?"
 
 
 def statuses(state: RunState) -> dict[str, str]:

@@ -97,7 +97,9 @@ class Draft:
                 assert_never(event)
 
     def _fail(self, number: int, error: Failure, *, tolerated: bool, epoch: int) -> None:
-        self._move(number, StepStatus.FAILED, epoch=epoch)
+        lost = error.failure_class is FailureClass.LOST
+        kept = self.step(number).epoch if lost else epoch
+        self._move(number, StepStatus.FAILED, epoch=kept)
         if tolerated:
             self._run = replace(self._run, tolerated=self._run.tolerated + 1)
             self._satisfy(number)

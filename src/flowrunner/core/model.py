@@ -106,6 +106,11 @@ class StepState:
         """Nothing to wait for any more, and not offered yet."""
         return self.status is StepStatus.PENDING and self.waiting == 0 and not self.delayed
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Something outside will move the step: a task's end, an answer or a timer."""
+        return self.delayed or self.status in {StepStatus.RUNNING, StepStatus.BLOCKED}
+
 
 @dataclass(frozen=True, slots=True)
 class RunState:

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
+from flowrunner.core.admission import is_possible, precedence
 from flowrunner.core.decision import (
     Ask,
     Decision,
@@ -22,7 +23,7 @@ from flowrunner.core.decision import (
     Verdict,
 )
 from flowrunner.core.draft import Draft
-from flowrunner.core.graph import OnFail, StepSpec
+from flowrunner.core.graph import OnFail, StepKind, StepSpec
 from flowrunner.core.model import (
     MAX_CRASHES,
     MAX_REJECTED,
@@ -41,10 +42,10 @@ from flowrunner.core.retries import next_delay
 def decide(state: RunState, inputs: Sequence[inp.Input]) -> Decision:
     """Return what must be committed for *inputs*; the same arguments give the same answer.
 
-    An explicit cancel is heard before everything else of its batch (D2-33).
+    The order of a batch does not decide how the run ends: `precedence` does (D2-33).
     """
     scheduler = _Scheduler(state)
-    order = sorted(range(len(inputs)), key=lambda n: not isinstance(inputs[n], inp.CancelRequested))
+    order = sorted(range(len(inputs)), key=lambda n: precedence(inputs[n]))
     verdicts = [Verdict.LATE] * len(inputs)
     for index in order:
         verdicts[index] = scheduler.take(inputs[index])
@@ -67,9 +68,11 @@ class _Scheduler:
 
     def take(self, given: inp.Input) -> Verdict:
         """Turn one input into events, if it still means something."""
+        if not is_possible(given, len(self.draft.graph.steps)):
+            return Verdict.LATE
         if isinstance(given, inp.Launched):
             return self._launch(given)
-        if self.draft.run.status is not RunStatus.RUNNING or not self._is_known(given):
+        if self.draft.run.status is not RunStatus.RUNNING:
             return Verdict.LATE
         match given:
             case inp.TaskSettled():
@@ -155,7 +158,8 @@ class _Scheduler:
         step = self.draft.step(number)
         if step.crashes + 1 >= MAX_CRASHES:
             message = f"lost with its worker {step.crashes + 1} times, last: {reason}"
-            self._end_failed(number, Failure("crash_loop", message), epoch, Usage())
+            error = Failure("crash_loop", message, FailureClass.LOST)
+            self._end_failed(number, error, epoch, Usage())
             return
         error = Failure("lease_lost", reason, FailureClass.LOST)
         self._emit(ev.StepRetrying(number, step.attempt, error, 0, epoch))
@@ -188,6 +192,8 @@ class _Scheduler:
         match given.answer:
             case Failure() as error:
                 self._end_failed(given.step, error, 0, Usage())
+            case True if self._spec(given.step).kind is StepKind.AGENT:
+                return Verdict.LATE  # an agent's yes is its prompt
             case True:
                 self._dispatch(given.step)
             case False:
@@ -240,18 +246,22 @@ class _Scheduler:
 
     def _repair(self, given: inp.StallFound) -> Verdict:
         """Give a run that waits for nothing its next cause; say so only if there was none (P4)."""
-        orphans = [
-            number
-            for number in given.missing
-            if self.draft.step(number).status is StepStatus.RUNNING
-        ]
-        ready = [n for n in range(len(self.draft.graph.steps)) if self.draft.step(n).is_ready]
-        if not orphans and not ready and self.draft.run.remaining > 0:
+        steps = [self.draft.step(number) for number in range(len(self.draft.graph.steps))]
+        ready = [number for number, step in enumerate(steps) if step.is_ready]
+        orphans = [n for n in given.missing if steps[n].status is StepStatus.RUNNING]
+        if orphans or ready or self.draft.run.remaining == 0:
+            self._emit(ev.RunRepaired(given.reason))
+            for number in dict.fromkeys(orphans):
+                # One that ends as a crash loop stops the others: they must not be lost after that.
+                if self.draft.step(number).status is StepStatus.RUNNING:
+                    self._lost(number, "its task was gone from the queue", 0)
+            self.draft.woken += ready
+            return Verdict.ACCEPTED
+        if any(step.is_waited_for for step in steps):
             return Verdict.LATE
-        self._emit(ev.RunRepaired(given.reason))
-        for number in orphans:
-            self._lost(number, "its task was gone from the queue", 0)
-        self.draft.woken += ready
+        # R2-23: validation refuses a graph that can come to this.
+        self._emit(ev.RunFailing(Failure("unsatisfiable", "no step at work, none can begin")))
+        self._cancel_steps("unsatisfiable")
         return Verdict.ACCEPTED
 
     def _reject(self, step: int, attempt: int, epoch: int, outcome: str) -> None:
@@ -269,21 +279,3 @@ class _Scheduler:
 
     def _spec(self, number: int) -> StepSpec:
         return self.draft.graph.steps[number]
-
-    def _is_known(self, given: inp.Input) -> bool:
-        size = len(self.draft.graph.steps)
-        match given:
-            case inp.StallFound(missing=missing):
-                return all(0 <= number < size for number in missing)
-            case inp.TimerFired(step=step):
-                return inp.RUN_LEVEL <= step < size
-            case (
-                inp.TaskSettled(step=step)
-                | inp.TaskLost(step=step)
-                | inp.GuardEvaluated(step=step)
-                | inp.PromptBuilt(step=step)
-                | inp.Rejected(step=step)
-            ):
-                return 0 <= step < size
-            case _:
-                return True

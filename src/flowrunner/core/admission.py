@@ -1,0 +1,40 @@
+"""What a run can be told at all, and in which order a batch of it is heard."""
+
+from __future__ import annotations
+
+from flowrunner.core import inputs as inp
+
+
+def is_possible(given: inp.Input, size: int) -> bool:
+    """Whether *given* can be meant for a run of *size* steps: it names only steps that exist."""
+    match given:
+        case inp.Launched(excluded=excluded):
+            numbers = [number for number, _reason in excluded]
+            return len(set(numbers)) == len(numbers) and all(0 <= n < size for n in numbers)
+        case inp.StallFound(missing=missing):
+            return all(0 <= number < size for number in missing)
+        case inp.TimerFired(step=step):
+            return inp.RUN_LEVEL <= step < size
+        case inp.CancelRequested() | inp.ReportRendered():
+            return True
+        case _:
+            return 0 <= given.step < size
+
+
+def precedence(given: inp.Input) -> int:
+    """Rank *given* within its batch, low first, so that arrival does not choose the run's end.
+
+    An explicit cancel beats a failure, a failure beats an agent stopped by hand (D2-33); and a
+    result that is there is kept before a failure stops its siblings (D2-32).
+    """
+    match given:
+        case inp.Launched():
+            return 0
+        case inp.CancelRequested():
+            return 1
+        case inp.TaskSettled(outcome=inp.Stopped()):
+            return 4
+        case inp.TaskSettled(outcome=inp.Errored()) | inp.TaskLost():
+            return 3
+        case _:
+            return 2

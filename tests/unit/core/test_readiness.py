@@ -1,0 +1,178 @@
+"""Which steps begin when, and what has to be asked before."""
+
+import pytest
+
+from builders import BROKEN, a_graph, a_run, a_word, decided, statuses, told, what_happens
+from flowrunner.core import events as ev
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import Prepare, Render, Verdict
+from flowrunner.core.graph import Graph
+from flowrunner.core.model import Ref, RunState
+from flowrunner.core.readiness import outstanding
+
+DIAMOND = a_graph("a", "b<-a", "c<-a", "d<-b,c")
+
+
+@pytest.mark.parametrize(
+    ("history", "word", "expected"),
+    [
+        ([], "a done", []),
+        (["a yes"], "a done", ["a#1 completed", "prepare b?", "prepare c?"]),
+        (["a done", "b yes"], "b done", ["b#1 completed"]),
+        (["a done", "c done", "b yes"], "b done", ["b#1 completed", "prepare d?"]),
+        (["a done", "b done", "c done", "d yes"], "d done", ["d#1 completed", "render?"]),
+    ],
+)
+def test_a_step_waits_for_all_its_needs(history: list[str], word: str, expected: list[str]) -> None:
+    """R2-19, R2-21, R2-22, R2-39: the last need to end, and only that one, makes a step ready."""
+    state = a_run(DIAMOND, *history)
+    batch = [word] if history else []
+
+    assert what_happens(state, *batch) == expected
+
+
+def test_a_wave_is_dispatched_together() -> None:
+    """R2-28: prompts that arrive as one batch are offered by one decision."""
+    state = a_run(DIAMOND, "a done")
+
+    assert what_happens(state, "b yes", "c yes") == ["b#1 dispatched", "c#1 dispatched"]
+
+
+def test_a_dispatch_carries_the_prompt() -> None:
+    """R2-31, R2-51: the prompt's address is in the event and stays with the step."""
+    state = a_run(a_graph("a"))
+
+    decision = decided(state, "a yes")
+
+    assert decision.events == (ev.StepDispatched(0, 1, Ref("prompt of a")),)
+    assert a_run(a_graph("a"), "a yes").steps[0].prompt == Ref("prompt of a")
+
+
+def test_code_runs_beside_agents() -> None:
+    """R2-25, D2-14: a code step is dispatched with an attempt and delays no agent."""
+    state = a_run(a_graph("a", "b()<-a", "c<-a", "d()<-b"), "a yes")
+
+    assert what_happens(state, "a done") == ["a#1 completed", "b#1 dispatched", "prepare c?"]
+    assert what_happens(a_run(state.graph, "a done"), "b done") == [
+        "b#1 completed",
+        "d#1 dispatched",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["", "()"])
+def test_a_false_when_skips_the_step(kind: str) -> None:
+    """R2-20, R2-24: the step is skipped with an event, and its dependents go on."""
+    state = a_run(a_graph(f"a{kind}?", "b()<-a"))
+
+    assert what_happens(state) == []
+    assert what_happens(state, "a no") == ["a skipped: when_false", "b#1 dispatched"]
+
+
+def test_a_when_is_asked_when_the_step_is_ready() -> None:
+    """R2-24: not at launch, when there are no results to look at."""
+    graph = a_graph("a()", "b()?<-a")
+
+    assert what_happens(a_run(graph), "a done") == ["a#1 completed", "prepare b?"]
+    assert what_happens(a_run(graph, "a done"), "b yes") == ["b#1 dispatched"]
+
+
+def test_skips_do_not_cascade() -> None:
+    """R2-20: a fan-in of skipped and completed steps begins as if all had completed."""
+    state = a_run(a_graph("a?", "b", "c<-a,b"), "b done")
+
+    assert what_happens(state, "a no") == ["a skipped: when_false", "prepare c?"]
+
+
+def test_all_skipped_is_complete() -> None:
+    """R2-21: a run whose steps all said no still has a report to give."""
+    state = a_run(a_graph("a?", "b?"), "a no")
+
+    assert what_happens(state, "b no") == ["b skipped: when_false", "render?"]
+
+
+@pytest.mark.parametrize("word", ["a yes", "a no", "a broken"])
+def test_an_answer_is_heard_once(word: str) -> None:
+    """D2-01, D2-12, I7: a second replica's answer to the same question comes late."""
+    state = a_run(a_graph("a?", "b"))
+
+    decision = decided(state, word, "a yes", "a no")
+    after = told(state, a_word(state, word))
+
+    assert decision.verdicts == (Verdict.ACCEPTED, Verdict.LATE, Verdict.LATE)
+    assert decided(after, word).verdicts == (Verdict.LATE,)
+    assert decided(after, word).events == ()
+
+
+def test_an_answer_nobody_asked_for_is_late() -> None:
+    """R2-13: a step that waits for its needs cannot begin because somebody built its prompt."""
+    state = a_run(a_graph("a", "b<-a"), "a yes")
+
+    assert decided(state, "b yes", "b no", "b broken").verdicts == (Verdict.LATE,) * 3
+    assert what_happens(state, "b yes", "b no", "b broken") == []
+
+
+def test_an_agent_never_begins_without_a_prompt() -> None:
+    """D2-05: for an agent a plain yes is no answer, its prompt is."""
+    state = a_run(a_graph("a?"))
+
+    decision = told(state, inp.GuardEvaluated(0, answer=True))
+
+    assert decision == state
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        (a_graph("a", "b"), ["a#0 failed: definition_error", "b cancelled: sibling_failed"]),
+        (a_graph("a!tolerate", "b"), ["a#0 failed: definition_error, tolerated"]),
+        (a_graph("a*3", "b"), ["a#0 failed: definition_error", "b cancelled: sibling_failed"]),
+    ],
+)
+def test_user_code_that_raises_fails_its_step(graph: Graph, expected: list[str]) -> None:
+    """D2-05: an exception in a `when` or a prompt is that step's failure, and is not retried."""
+    state = a_run(graph, "b yes")
+    done = [] if "tolerated" in expected[0] else ["render what there is?"]
+
+    assert what_happens(state, "a broken") == [*expected, *done]
+    assert told(state, inp.GuardEvaluated(0, BROKEN)) == told(state, inp.PromptBuilt(0, BROKEN))
+
+
+def test_the_rest_of_a_wave_goes_on() -> None:
+    """D2-05: of three prompts the second breaks, and the third is still offered."""
+    state = a_run(a_graph("a", "b!tolerate", "c"))
+
+    assert what_happens(state, "a yes", "b broken", "c yes") == [
+        "a#1 dispatched",
+        "b#0 failed: definition_error, tolerated",
+        "c#1 dispatched",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "asks"),
+    [
+        (a_run(DIAMOND), [Prepare(0)]),
+        (a_run(DIAMOND, "a yes"), []),
+        (a_run(DIAMOND, "a done", "c yes"), [Prepare(1)]),
+        (a_run(DIAMOND, "a done", "b done", "c done", "d done"), [Render(partial=False)]),
+        (a_run(DIAMOND, "a failed"), [Render(partial=True)]),
+        (a_run(DIAMOND, "cancel"), []),
+        (a_run(a_graph("a*2"), "a flaky"), []),
+    ],
+)
+def test_a_loaded_run_knows_what_to_ask(state: RunState, asks: list[Prepare | Render]) -> None:
+    """P3, R2-50: what was asked before a crash is asked again, from the state alone."""
+    assert list(outstanding(state)) == asks
+
+
+def test_statuses_follow_the_events() -> None:
+    """The run at one instant, step by step."""
+    state = a_run(a_graph("a", "b?<-a", "c()<-a", "d<-c"), "a done", "b no")
+
+    assert statuses(state) == {
+        "run": "running",
+        "a": "completed",
+        "b": "skipped",
+        "c": "running",
+        "d": "pending",
+    }
