@@ -1,14 +1,18 @@
 -- The two statements that write runs. They hold no scheduling logic: they check what the decision
--- depends on and write what it says. Lock order: runs (by id), queue rows, the rest by primary key.
+-- depends on and write what it says. All are PL/pgSQL: before PostgreSQL 18 an SQL function is
+-- planned anew in every call. Lock order: runs (by id), queue rows, the rest by primary key.
 
-CREATE FUNCTION put_payloads_v1(p_refs bytea[], p_bodies bytea[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION put_payloads_v1(p_refs bytea[], p_bodies bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO payloads (ref, body)
     SELECT x.ref, x.body FROM unnest(p_refs, p_bodies) AS x (ref, body) ORDER BY x.ref
-    ON CONFLICT (ref) DO NOTHING
+    ON CONFLICT (ref) DO NOTHING;
+END
 $$;
 
 -- Offer tasks: the immutable row, and its place in the queue.
-CREATE FUNCTION offer_tasks_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION offer_tasks_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     WITH t AS (
         INSERT INTO tasks (run_id, step_no, attempt, project_id, step_key, kind, queue, agent, model,
                            persona, mode_id, input_ref, total_seconds, idle_seconds)
@@ -22,28 +26,35 @@ CREATE FUNCTION offer_tasks_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE sql A
     INSERT INTO task_queue (run_id, step_no, attempt, queue, sort_key)
     SELECT t.run_id, t.step_no, t.attempt, t.queue,
            (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-      FROM t
+      FROM t;
+END
 $$;
 
-CREATE FUNCTION append_events_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION append_events_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO flow_step_events (run_id, seq, type, step_no, body)
     SELECT x.run, x.seq, x.t, x.s, coalesce(x.b, '{}')
       FROM jsonb_to_recordset(p) AS x (run uuid, seq bigint, t text, s integer, b jsonb)
-     WHERE x.run = ANY (p_ok)
+     WHERE x.run = ANY (p_ok);
+END
 $$;
 
-CREATE FUNCTION set_timers_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION set_timers_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
     INSERT INTO flow_timers (run_id, step_no, kind, token, due_at)
     SELECT x.run, x.s, x.k, x.tok, clock_timestamp() + make_interval(secs => x.delay)
       FROM jsonb_to_recordset(p) AS x (run uuid, s integer, k text, tok bigint, delay float8)
      WHERE x.run = ANY (p_ok)
-    ON CONFLICT (run_id, step_no, kind) DO UPDATE SET token = excluded.token, due_at = excluded.due_at
+    ON CONFLICT (run_id, step_no, kind) DO UPDATE SET token = excluded.token, due_at = excluded.due_at;
+END
 $$;
 
 -- Hints for dispatchers that need NOTIFY inside the commit (notify_mode = txn).
-CREATE FUNCTION notify_tasks_v1(p jsonb) RETURNS void LANGUAGE sql AS $$
-    SELECT pg_notify('tasks_new', x.queue)
-      FROM (SELECT DISTINCT t.queue FROM jsonb_to_recordset(p) AS t (queue text)) AS x
+CREATE FUNCTION notify_tasks_v1(p jsonb) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('tasks_new', x.queue)
+      FROM (SELECT DISTINCT t.queue FROM jsonb_to_recordset(p) AS t (queue text)) AS x;
+END
 $$;
 
 -- Launch one run: one round trip, one commit. The same idempotency key answers with the first run.

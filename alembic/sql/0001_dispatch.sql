@@ -18,7 +18,10 @@ CREATE FUNCTION claim_v1(p_worker uuid, p_queues text[], p_count integer)
 RETURNS TABLE (task_id text, run_id uuid, step_no integer, attempt integer, epoch bigint, queue text,
                step_key text, kind text, project_root text, agent text, model text, persona text,
                mode_id text, total_seconds real, idle_seconds real, input bytea)
-LANGUAGE sql SECURITY DEFINER AS $$
+LANGUAGE plpgsql SECURITY DEFINER AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH c AS MATERIALIZED (
         SELECT y.run_id, y.step_no
           FROM unnest(p_queues) AS x (queue)
@@ -41,13 +44,16 @@ LANGUAGE sql SECURITY DEFINER AS $$
       JOIN tasks t USING (run_id, step_no, attempt)
       JOIN projects p ON p.id = t.project_id
       LEFT JOIN payloads b ON b.ref = t.input_ref
-     ORDER BY u.sort_key
-$$;
+     ORDER BY u.sort_key;
+END $$;
 
 -- Prolong the worker's lease; *known* is false when the worker must register again, *lost* lists the
 -- epochs it no longer holds (cancelled, reaped, or settled): stop those agents at once.
 CREATE FUNCTION renew_v1(p_worker uuid, p_lease float8, p_held bigint[])
-RETURNS TABLE (known boolean, lost bigint[]) LANGUAGE sql SECURITY DEFINER AS $$
+RETURNS TABLE (known boolean, lost bigint[]) LANGUAGE plpgsql SECURITY DEFINER AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH w AS (
         UPDATE workers t SET expires_at = clock_timestamp() + make_interval(secs => p_lease)
          WHERE t.id = p_worker RETURNING 1)
@@ -55,8 +61,8 @@ RETURNS TABLE (known boolean, lost bigint[]) LANGUAGE sql SECURITY DEFINER AS $$
            ARRAY(SELECT x.e FROM unnest(p_held) AS x (e)
                    LEFT JOIN (SELECT q.epoch FROM task_queue q
                                WHERE q.worker_id = p_worker AND q.epoch IS NOT NULL) AS h ON h.epoch = x.e
-                  WHERE h.epoch IS NULL)
-$$;
+                  WHERE h.epoch IS NULL);
+END $$;
 
 -- Hand leases back unfinished: offered again at once, not counted as a crash.
 CREATE FUNCTION release_v1(p_worker uuid, p_epochs bigint[]) RETURNS integer

@@ -13,6 +13,16 @@ BEGIN
               WHERE p.pronamespace = path::regnamespace AND p.prosecdef LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', f, path);
     END LOOP;
+    -- One plan, by index, whatever the statistics of the moment say: tables that were empty when a
+    -- session planned them must not be scanned whole when they are full (C5).
+    FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
+              WHERE p.pronamespace = path::regnamespace
+                AND p.proname IN ('apply_v1', 'launch_v1', 'claim_v1', 'renew_v1') LOOP
+        EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f);
+        EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', f);
+        EXECUTE format('ALTER FUNCTION %s SET enable_hashjoin = off', f);
+        EXECUTE format('ALTER FUNCTION %s SET enable_mergejoin = off', f);
+    END LOOP;
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'flowrunner_service') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO flowrunner_service', path);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO flowrunner_service', path);

@@ -48,6 +48,8 @@ from flowrunner.settings import Settings
 
 log = structlog.stdlib.get_logger()
 
+_LANES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -57,6 +59,7 @@ class Service:
     addresses: Addresses
     pool: Pool
     lease_pool: Pool
+    commit_pool: Pool
     flows: Library
     runs: RunService
     tasks: TaskService
@@ -81,14 +84,16 @@ def build_service(
 ) -> Service:
     """Wire one replica. Nothing runs and nothing is connected yet."""
     pool = _pool(settings, addresses, "flowrunner", settings.pool_size)
-    # A renewal must not queue behind work.
+    # A renewal must not queue behind work, nor a commit behind readers; and few connections that
+    # are used all the time keep their plans warm.
     lease_pool = _pool(settings, addresses, "flowrunner-leases", 2)
+    commit_pool = _pool(settings, addresses, "flowrunner-commits", _LANES)
     flows = library if library is not None else find_flows(settings)
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
     bodies = Bodies(pool)
     evaluator = Evaluator(flows, bodies)
-    committer = Committer(pool, settings.notify_mode)
+    committer = Committer(commit_pool, settings.notify_mode, _LANES)
     residents = Residents(pool, committer, evaluator, bodies, signals)
     launcher = Launcher(pool, evaluator, bodies, residents, signals)
     feed = Feed(pool, poll_seconds=settings.poll_seconds)
@@ -115,6 +120,7 @@ def build_service(
         addresses=addresses,
         pool=pool,
         lease_pool=lease_pool,
+        commit_pool=commit_pool,
         flows=flows,
         runs=RunService(pool, flows, launcher, residents, settings),
         tasks=TaskService(pool, residents),
@@ -212,7 +218,7 @@ class _Listener:
 async def running(service: Service, *more: Running) -> AsyncGenerator[Service]:
     """Run the service's loops (and *more*) while the block runs; stop them in reverse order."""
     stop, started = asyncio.Event(), asyncio.Event()
-    async with service.pool, service.lease_pool:
+    async with service.pool, service.lease_pool, service.commit_pool:
         loops = asyncio.create_task(run_services([*service.loops, *more], stop, started))
         begun = asyncio.create_task(started.wait())
         await asyncio.wait((loops, begun), return_when=asyncio.FIRST_COMPLETED)

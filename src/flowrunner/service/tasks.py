@@ -120,6 +120,7 @@ def _refuse_code(queues: Collection[str]) -> None:
 
 def _to_wire(task: queue.ClaimedTask) -> wire.ClaimedTask:
     return wire.ClaimedTask(
+        task_id=task.task_id,
         run_id=task.run_id,
         step_no=task.step_no,
         attempt=task.attempt,
