@@ -8,23 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "FLOWRUNNER_"
 
 Seconds = Annotated[float, Field(gt=0)]
-
-
-class AgentSettings(BaseModel):
-    """One agent that tasks may name. `static` asks no model; `command` runs the operator's argv."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["static", "command"]
-    argv: tuple[str, ...] = ()
-    env: Mapping[str, str] = Field(default_factory=dict)
-    output_cap: Annotated[int, Field(ge=1024)] = 10_000_000
 
 
 class Settings(BaseSettings):
@@ -65,8 +54,8 @@ class Settings(BaseSettings):
 
     agent: str = "static"
     """The agent that flow tasks get unless a launch names another."""
-    agents: Mapping[str, AgentSettings] = Field(default_factory=dict)
-    """More agents by name, as JSON."""
+    agents: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict[str, Mapping[str, Any]])
+    """More agents by name, as JSON: {"mine": {"kind": "command", "argv": ["my-agent"]}}."""
     model: str | None = None
     slots: Annotated[int, Field(ge=1, le=1000)] = 4
     code_slots: Annotated[int, Field(ge=1, le=200)] = 8
@@ -95,11 +84,9 @@ class Settings(BaseSettings):
     def _split_names(cls, value: Any) -> Any:
         return _split(value, ",")
 
-    def agent_named(self, name: str) -> AgentSettings | None:
-        """The operator's word on *name*; `static` is always there (DESIGN section 11)."""
-        if name in self.agents:
-            return self.agents[name]
-        return AgentSettings(kind="static") if name == "static" else None
+    def agent_names(self) -> tuple[str, ...]:
+        """What a launch may name; `static` is always there (DESIGN section 11)."""
+        return tuple(sorted({"static", *self.agents}))
 
 
 def _split(value: Any, by: str) -> Any:

@@ -13,8 +13,9 @@ import psycopg
 
 from flowrunner.bootstrap.database import Addresses, reach_database
 from flowrunner.bootstrap.service import find_flows
-from flowrunner.core.errors import FlowRunnerError
+from flowrunner.core.errors import FlowRunnerError, InvalidInputError
 from flowrunner.db import migrations
+from flowrunner.dispatch.agents import DEFAULT_AGENTS, CommandAgent, parse_agents
 from flowrunner.settings import Settings, unknown_variables
 
 _LISTEN_SECONDS = 2.0
@@ -66,14 +67,19 @@ def _flows(settings: Settings) -> Iterator[Finding]:
 
 
 def _agents(settings: Settings) -> Iterator[Finding]:
-    yield Finding("agent static", "ok", "asks no model")
-    for name, agent in sorted(settings.agents.items()):
-        program = agent.argv[0] if agent.argv else ""
-        if agent.kind == "command" and shutil.which(program) is None:
+    try:
+        agents = {**DEFAULT_AGENTS, **parse_agents(settings.agents)}
+    except InvalidInputError as error:
+        for problem in error.problems:
+            yield Finding("agents", "problem", str(problem), "see FLOWRUNNER_AGENTS")
+        return
+    for name, agent in sorted(agents.items()):
+        program = agent.argv[0] if isinstance(agent, CommandAgent) else None
+        if program is not None and shutil.which(program) is None:
             hint = "its argv must begin with a program on PATH or an absolute path"
             yield Finding(f"agent {name}", "problem", f"no program '{program}'", hint)
         else:
-            yield Finding(f"agent {name}", "ok", program or agent.kind)
+            yield Finding(f"agent {name}", "ok", program or "asks no model")
 
 
 def _database(addresses: Addresses) -> Iterator[Finding]:

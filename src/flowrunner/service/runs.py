@@ -161,8 +161,8 @@ class RunService:
 
     def _agent(self, request: LaunchRequest) -> str:
         agent = request.agent or self._settings.agent
-        if self._settings.agent_named(agent) is None:
-            known = ", ".join(sorted({"static", *self._settings.agents}))
+        if agent not in self._settings.agent_names():
+            known = "known: " + ", ".join(self._settings.agent_names())
             problem = Problem(
                 "unknown-agent", f"there is no agent '{agent}'", pointer="/agent", hint=known
             )
