@@ -1,0 +1,272 @@
+"""Read-only statements for lists and pages: keyset paging by run id, which is ordered by time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from flowrunner.core.model import RunId
+from flowrunner.db.pool import Conn
+
+FIRST = UUID(int=0)
+LAST = UUID(int=(1 << 128) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs: *since* is inclusive, *before* exclusive; no statuses means all of them."""
+
+    flow: str | None = None
+    statuses: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    since: UUID = FIRST
+    before: UUID = LAST
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "flow": self.flow,
+            "statuses": list(self.statuses) or None,
+            "labels": json.dumps(dict(self.labels)),
+            "since": self.since,
+            "before": self.before,
+        }
+
+
+LIST_RUN_IDS = """
+SELECT m.run_id
+  FROM flow_run_meta m
+  JOIN flow_runs r ON r.id = m.run_id
+ WHERE m.run_id >= %(since)s AND m.run_id < %(before)s
+   AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
+   AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
+   AND m.labels @> %(labels)s::jsonb
+ ORDER BY m.run_id DESC
+ LIMIT %(limit)s
+"""
+
+
+async def list_run_ids(conn: Conn, only: RunFilter, limit: int) -> list[UUID]:
+    """The newest runs that match. Reads back in time until *limit* are found."""
+    cur = await conn.execute(LIST_RUN_IDS, {**only.arguments(), "limit": limit})
+    return [row[0] for row in await cur.fetchall()]
+
+
+# Live runs are few among many: they are found by their own small table, not by reading history.
+LIST_LIVE_RUN_IDS = """
+SELECT m.run_id
+  FROM live_runs l
+  JOIN flow_run_meta m ON m.run_id = l.run_id
+  JOIN flow_runs r ON r.id = l.run_id
+ WHERE l.run_id >= %(since)s AND l.run_id < %(before)s
+   AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
+   AND r.status = ANY (%(statuses)s)
+   AND m.labels @> %(labels)s::jsonb
+ ORDER BY l.run_id DESC
+ LIMIT %(limit)s
+"""
+
+
+async def list_live_run_ids(conn: Conn, only: RunFilter, limit: int) -> list[UUID]:
+    """As `list_run_ids`, for statuses that are not terminal; *only* must name some."""
+    cur = await conn.execute(LIST_LIVE_RUN_IDS, {**only.arguments(), "limit": limit})
+    return [row[0] for row in await cur.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run as lists show it; excluded steps are not counted."""
+
+    id: UUID
+    flow: str
+    band: str
+    status: str
+    tolerated: int
+    outcome: str | None
+    title: str
+    labels: dict[str, str]
+    project: str
+    launched_by: str
+    trigger: str
+    created_at: datetime
+    finished_at: datetime | None
+    error: dict[str, Any] | None
+    input_tokens: int
+    output_tokens: int
+    cost_microusd: int
+    steps_total: int
+    steps_done: int
+    steps_failed: int
+    steps_running: int
+
+
+LIST_RUNS = """
+SELECT m.run_id AS id, m.flow, m.band, r.status, r.tolerated, r.outcome, m.title, m.labels,
+       p.name AS project, m.launched_by, m.trigger, m.created_at, r.finished_at, r.error,
+       r.input_tokens, r.output_tokens, r.cost_microusd,
+       t.steps_total, t.steps_done, t.steps_failed, t.steps_running
+  FROM flow_run_meta m
+  JOIN flow_runs r ON r.id = m.run_id
+  JOIN projects p ON p.id = m.project_id
+ CROSS JOIN LATERAL (
+       SELECT count(*) AS steps_total,
+              count(s.finished_at) AS steps_done,
+              count(*) FILTER (WHERE s.status = 'failed') AS steps_failed,
+              count(*) FILTER (WHERE s.status = 'running') AS steps_running
+         FROM flow_steps s WHERE s.run_id = m.run_id AND s.status <> 'excluded') AS t
+ WHERE m.run_id = ANY (%(ids)s)
+ ORDER BY m.run_id DESC
+"""
+
+
+async def list_runs(conn: Conn, ids: Sequence[UUID]) -> list[RunLine]:
+    """The runs named, newest first, without payloads."""
+    async with conn.cursor(row_factory=class_row(RunLine)) as cur:
+        await cur.execute(LIST_RUNS, {"ids": list(ids)})
+        return await cur.fetchall()
+
+
+COUNT_RUNS = """
+SELECT r.status, count(*)
+  FROM flow_run_meta m
+  JOIN flow_runs r ON r.id = m.run_id
+ WHERE m.run_id >= %(since)s AND m.run_id < %(before)s
+   AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
+   AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
+   AND m.labels @> %(labels)s::jsonb
+ GROUP BY r.status
+"""
+
+
+async def count_runs(conn: Conn, only: RunFilter) -> dict[str, int]:
+    """How many runs there are by status; one that no run has is missing."""
+    cur = await conn.execute(COUNT_RUNS, only.arguments())
+    return dict(await cur.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlace:
+    """What a run's own page shows beside its line; *input* is the stored body."""
+
+    version: int
+    project_root: str
+    agent: str
+    model: str | None
+    definition: str
+    input: bytes
+    has_report: bool
+    updated_at: datetime
+
+
+FIND_RUN_PLACE = """
+SELECT r.version, p.root AS project_root, m.agent, m.model, d.hash AS definition, b.body AS input,
+       r.report_ref IS NOT NULL AS has_report, r.updated_at
+  FROM flow_runs r
+  JOIN flow_run_meta m ON m.run_id = r.id
+  JOIN projects p ON p.id = m.project_id
+  JOIN flow_definitions d ON d.id = r.definition_id
+  JOIN payloads b ON b.ref = m.input_ref
+ WHERE r.id = %(run_id)s
+"""
+
+
+async def find_run_place(conn: Conn, run_id: RunId) -> RunPlace | None:
+    async with conn.cursor(row_factory=class_row(RunPlace)) as cur:
+        await cur.execute(FIND_RUN_PLACE, {"run_id": run_id})
+        return await cur.fetchone()
+
+
+FIND_GRAPH = """
+SELECT d.graph
+  FROM flow_runs r
+  JOIN flow_definitions d ON d.id = r.definition_id
+ WHERE r.id = %(run_id)s
+"""
+
+
+async def find_graph(conn: Conn, run_id: RunId) -> dict[str, Any] | None:
+    """The run's pinned graph as JSON; None when there is no such run."""
+    row = await (await conn.execute(FIND_GRAPH, {"run_id": run_id})).fetchone()
+    return None if row is None else row[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step as it stands; *worker* is who holds its task, None while it is only offered."""
+
+    step_no: int
+    key: str
+    kind: str
+    persona: str | None
+    status: str
+    attempt: int
+    failures: int
+    crashes: int
+    delayed: bool
+    reason: str | None
+    error: dict[str, Any] | None
+    input_tokens: int
+    output_tokens: int
+    cost_microusd: int
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+
+
+LIST_STEPS = """
+SELECT s.step_no, s.key, s.kind, s.persona, s.status, s.attempt, s.failures, s.crashes,
+       s.delayed, s.reason, s.error, s.input_tokens, s.output_tokens, s.cost_microusd,
+       s.dispatched_at, coalesce(s.started_at, q.claimed_at) AS started_at, s.finished_at,
+       w.name AS worker
+  FROM flow_steps s
+  LEFT JOIN task_queue q ON q.run_id = s.run_id AND q.step_no = s.step_no AND q.attempt = s.attempt
+  LEFT JOIN workers w ON w.id = q.worker_id
+ WHERE s.run_id = %(run_id)s
+ ORDER BY s.step_no
+"""
+
+
+async def list_steps(conn: Conn, run_id: RunId) -> list[StepLine]:
+    """Every step of the run, in flow order."""
+    async with conn.cursor(row_factory=class_row(StepLine)) as cur:
+        await cur.execute(LIST_STEPS, {"run_id": run_id})
+        return await cur.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """*body* is None when the run left no report."""
+
+    flow: str
+    status: str
+    body: bytes | None
+
+
+FIND_REPORT = """
+SELECT m.flow, r.status, b.body
+  FROM flow_runs r
+  JOIN flow_run_meta m ON m.run_id = r.id
+  LEFT JOIN payloads b ON b.ref = r.report_ref
+ WHERE r.id = %(run_id)s
+"""
+
+
+async def find_report(conn: Conn, run_id: RunId) -> ReportLine | None:
+    async with conn.cursor(row_factory=class_row(ReportLine)) as cur:
+        await cur.execute(FIND_REPORT, {"run_id": run_id})
+        return await cur.fetchone()
+
+
+PING = "SELECT pg_is_in_recovery()"
+
+
+async def ping(conn: Conn) -> bool:
+    """Whether the database answers and takes writes."""
+    row = await (await conn.execute(PING)).fetchone()
+    return row is not None and not row[0]

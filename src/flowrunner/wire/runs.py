@@ -1,0 +1,174 @@
+"""Runs, their steps and their reports as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from flowrunner.wire.base import ReplyModel, RequestModel
+
+RunStatus: TypeAlias = Literal["queued", "running", "paused", "completed", "failed", "cancelled"]
+StepStatus: TypeAlias = Literal[
+    "excluded", "pending", "running", "blocked", "completed", "failed", "skipped", "cancelled"
+]
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+
+Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
+LabelKey: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_./-]{0,62}$")]
+LabelValue: TypeAlias = Annotated[str, Field(max_length=200)]
+
+
+class LaunchBody(RequestModel):
+    """What to launch; *project* is an absolute path on the server's machine."""
+
+    input: dict[str, JsonValue] = Field(default_factory=dict)
+    band: Name | None = None
+    project: Annotated[str, Field(pattern=r"^/", max_length=4096)] | None = None
+    model: Name | None = None
+    agent: Name | None = None
+    title: Annotated[str, Field(max_length=200)] = ""
+    labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=20)] = Field(
+        default_factory=dict
+    )
+
+
+class LaunchReply(ReplyModel):
+    """*replayed*: this Idempotency-Key was used before; this is the run of that time."""
+
+    id: UUID
+    status: RunStatus
+    url: str
+    events_url: str
+    replayed: bool
+
+
+class CancelBody(RequestModel):
+    reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class CancelReply(ReplyModel):
+    """*was_live* is false when the run had been cancelled before."""
+
+    id: UUID
+    status: RunStatus
+    was_live: bool
+
+
+class ErrorText(ReplyModel):
+    code: str
+    message: str
+
+
+class Spent(ReplyModel):
+    """Money in millionths of a dollar."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_microusd: int = 0
+
+
+class Tally(ReplyModel):
+    """Steps that take part (excluded ones do not), and how many of them ended or run."""
+
+    total: int
+    done: int
+    failed: int
+    running: int
+
+
+class RunRow(ReplyModel):
+    """One run in a list: no payloads."""
+
+    id: UUID
+    flow: str
+    band: str
+    status: RunStatus
+    degraded: bool
+    outcome: str | None
+    title: str
+    labels: dict[str, str]
+    project: str
+    launched_by: str
+    trigger: str
+    created_at: datetime
+    finished_at: datetime | None
+    steps: Tally
+    usage: Spent
+    error: ErrorText | None
+
+
+class RunPage(ReplyModel):
+    """Newest first; *next_cursor* leads to older runs, None means that there are none."""
+
+    items: tuple[RunRow, ...]
+    next_cursor: str | None
+
+
+class RunCounts(ReplyModel):
+    queued: int = 0
+    running: int = 0
+    paused: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+class Run(RunRow):
+    """One run whole; *version* is the sequence number of its last event."""
+
+    version: int
+    project_root: str
+    agent: str
+    model: str | None
+    definition: str
+    input: JsonValue
+    has_report: bool
+    updated_at: datetime
+
+
+class StepRow(ReplyModel):
+    """One step; *waiting_for* names the needs that have not ended, *worker* who holds it now.
+
+    *delayed*: the next attempt waits for its time.
+    """
+
+    step_no: int
+    key: str
+    label: str
+    kind: str
+    persona: str | None
+    status: StepStatus
+    attempt: int
+    failures: int
+    crashes: int
+    delayed: bool
+    needs: tuple[str, ...]
+    waiting_for: tuple[str, ...]
+    reason: str | None
+    error: ErrorText | None
+    usage: Spent
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+
+
+class StepList(ReplyModel):
+    """Every step of the run in flow order, excluded ones with the reason."""
+
+    items: tuple[StepRow, ...]
+
+
+class ReportBody(ReplyModel):
+    """*partial*: the run failed and this is what there was to say (D2-32)."""
+
+    run_id: UUID
+    flow: str
+    status: RunStatus
+    partial: bool
+    outcome: str
+    markdown: str
+    data: JsonValue
