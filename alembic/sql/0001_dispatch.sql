@@ -142,6 +142,9 @@ BEGIN
         first := date_trunc('week', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' + make_interval(weeks => i);
         FOREACH parent IN ARRAY ARRAY['flow_step_events', 'transcripts'] LOOP
             name := parent || '_' || to_char(first AT TIME ZONE 'UTC', 'YYYYMMDD');
+            CONTINUE WHEN to_regclass(name) IS NOT NULL;
+            -- Replicas that look at the same moment take turns; the second one finds it made.
+            PERFORM pg_advisory_xact_lock(x'666c6f78'::integer);
             IF to_regclass(name) IS NULL THEN
                 EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)', name, parent,
                                uuid7_floor_v1(first), uuid7_floor_v1(first + interval '7 days'));

@@ -18,6 +18,7 @@ from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import RunId
 from flowrunner.db.listener import Ears, listen
 from flowrunner.db.notifier import Notifier
+from flowrunner.db.partitions import ensure_partitions
 from flowrunner.db.pool import Pool, make_pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.definitions.folders import shipped_folder
@@ -49,6 +50,7 @@ from flowrunner.settings import Settings
 log = structlog.stdlib.get_logger()
 
 _LANES = 2
+_PARTITION_SECONDS = 21_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ def build_service(
     alarms = Alarms(pool, residents)
     rounds = (
         Rounds("reaper", reaper.look, lambda: settings.reap_seconds),
+        Rounds("partitions", lambda: _partition(pool), lambda: _PARTITION_SECONDS),
         Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
         Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
     )
@@ -143,6 +146,13 @@ def _pool(settings: Settings, addresses: Addresses, name: str, size: int) -> Poo
         prepared=settings.prepared_statements,
         pooled=settings.database_pooled,
     )
+
+
+async def _partition(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        made = await ensure_partitions(conn)
+    if made:
+        log.info("partitions.made", count=made)
 
 
 def lease_times(settings: Settings) -> LeaseTimes:
