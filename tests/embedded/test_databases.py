@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.errors import InsufficientPrivilege
 
+from embedded.support import SOURCES
 from fixtures.cluster import container_server, embedded_server, foreign_server
 from flowrunner.embedded.cluster import Cluster
 from flowrunner.embedded.databases import Role, ensure_database, ensure_roles, refusal
@@ -118,3 +123,46 @@ def test_a_container_without_docker_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(pytest.UsageError, match="no Docker answers"), container_server():
         pass
+
+
+def test_a_session_may_use_the_server_the_user_names(shared: Cluster, tmp_path: Path) -> None:
+    """The address comes from the environment; the option is for the others."""
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(cluster):\n"
+        "    cluster.create_database('of_the_session')\n"
+        "    assert 'password' in cluster.address('service', 'of_the_session')\n"
+    )
+    environment = os.environ | {
+        "FLOWRUNNER_TEST_DATABASE_URL": shared.address("admin", "postgres"),
+        "PYTHONPATH": os.pathsep.join((str(SOURCES), str(SOURCES.with_name("tests")))),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "fixtures.cluster", "-c", os.devnull]
+
+    done = subprocess.run(
+        [*command, f"--rootdir={tmp_path}", str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout
+    assert "does not exist" in str(refusal(shared.address("owner", "of_the_session")))
+
+
+def test_what_killed_sessions_left_is_swept_and_live_ones_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In memory it would stay until the next boot."""
+    with subprocess.Popen(["true"]) as dead:
+        pass
+    made = [tmp_path / f"flowrunner-tests-{os.getuid()}-{pid}-x" for pid in (dead.pid, 1)]
+    for folder in made:
+        folder.mkdir()
+    monkeypatch.setattr("fixtures.cluster._SHM", tmp_path)
+
+    with embedded_server():
+        kept = {folder.name for folder in tmp_path.iterdir()}
+
+    assert {folder.name for folder in made} & kept == {made[1].name}
+    assert len(kept) == 2

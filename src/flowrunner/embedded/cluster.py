@@ -23,6 +23,7 @@ from flowrunner.embedded.spec import Mode, Spec, open_home
 DATABASE = "flowrunner"
 _SLOWEST_RETRY = 30.0
 _ENSURE_SECONDS = 60.0
+_LOOK_SECONDS = 0.02
 
 log: FilteringBoundLogger = structlog.get_logger()
 
@@ -90,7 +91,7 @@ class Cluster:
                 old.leave()
                 if (refusal := databases.refusal(self._admin())) is None:
                     return
-                if time.monotonic() > end:
+                if self._stopping.wait(_LOOK_SECONDS) or time.monotonic() > end:
                     raise StartError(f"postgres refuses connections: {refusal}")
 
     def stop(self) -> None:

@@ -58,9 +58,9 @@ def drop_database(admin: str, name: str) -> None:
 
 
 def refusal(address: str) -> str | None:
-    """Return why no connection can be had there; None if one was."""
+    """Return why no connection can be had there within 10 s; None if one was."""
     try:
-        psycopg.connect(address).close()
+        psycopg.connect(address, connect_timeout=10).close()
     except psycopg.OperationalError as exc:
         return str(exc)
     return None
