@@ -1,0 +1,158 @@
+"""From findings and from who answered to a verdict: by code, so that no model grades itself.
+
+- `block`: something critical stands: its quotation was found, and nobody has refuted it. A major
+  finding blocks only once a verifier has confirmed it.
+- `approve`: every reviewer that was called answered, each was a model that was not cut short,
+  every file was read, and there is nothing worse than a note.
+- `inconclusive`: nobody gave a usable answer, or there was nothing to review.
+- `comment`: everything else.
+
+A static pass never approves. Its checks find what has a shape: a leaked key, a swallowed error, a
+mutable default. That nothing of the kind is there says little about whether the code does what it
+should, and `approve` would be read as if somebody had thought about that. It may block, though: a
+leaked key needs no judgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from flowrunner import Context
+from flowrunner.evidence.citations import is_supported
+from flowrunner.evidence.severity import Caps, cap, demote, stands
+from flowrunner.wire.findings import Citation, Finding, Severity, Verdict
+
+from .fold import Folded, Seat
+from .scope import Ground
+
+CAPS = Caps()
+
+Word = Literal["approve", "comment", "block", "inconclusive"]
+_NAMED = 5
+
+
+class Judgement(BaseModel):
+    """*reasons* say what stands between this and an approval; *shown* are ids in report order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verdict: Word
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    shown: tuple[str, ...]
+    deferred: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
+
+
+def decide(ctx: Context) -> Judgement:
+    """The step: repeatable, and without a look at anything but what was folded."""
+    ground, folded = ctx.result("scope", Ground), ctx.result("fold", Folded)
+    if ground is None or folded is None:
+        raise ValueError("there is nothing to decide on")
+    return judge(ground, folded)
+
+
+def judge(ground: Ground, folded: Folded) -> Judgement:
+    """Lower what code can see is milder, then count: findings for it, gaps against it."""
+    findings = demote(folded.findings)
+    shown = cap(findings, CAPS, tiny_change=ground.scope.is_tiny).shown
+    reasons = tuple(_reasons(ground, folded, findings))
+    return Judgement(
+        verdict=_verdict(folded, findings, reasons),
+        reasons=reasons,
+        findings=findings,
+        shown=tuple(finding.id for finding in shown),
+        deferred=tuple(_deferred(ground, folded)),
+        assumptions=tuple(_assumptions(ground)),
+    )
+
+
+def blocks(finding: Finding) -> bool:
+    """Return whether this finding alone decides."""
+    if not is_supported(finding.citation):
+        return False
+    match finding.claim.severity, finding.verdict:
+        case Severity.CRITICAL, Verdict.UNVERIFIED | Verdict.CONFIRMED:
+            return True
+        case Severity.MAJOR, Verdict.CONFIRMED:
+            return True
+        case _:
+            return False
+
+
+def _verdict(folded: Folded, findings: Sequence[Finding], reasons: Sequence[str]) -> Word:
+    if not any(seat.fate == "answered" for seat in folded.seats):
+        return "inconclusive"
+    if any(blocks(finding) for finding in findings):
+        return "block"
+    return "comment" if reasons else "approve"
+
+
+def _reasons(ground: Ground, folded: Folded, findings: Sequence[Finding]) -> Iterator[str]:
+    called = [seat for seat in folded.seats if seat.fate not in {"skipped", "excluded"}]
+    if not ground.scope.files:
+        yield "there was nothing to review"
+    elif not called:
+        yield "no reviewer was called"
+    yield from _silence(called)
+    if ground.is_elsewhere:
+        yield "the head is not checked out: reviewers read other files than those it has"
+    for gap in ground.gaps:
+        yield f"not reviewed, {gap.reason}: {_some(gap.examples, gap.count)}"
+    if folded.unread and any(seat.fate == "answered" for seat in called):
+        yield f"no answer says that it read {_some(folded.unread, len(folded.unread))}"
+    yield from _faults(findings)
+
+
+def _silence(called: Sequence[Seat]) -> Iterator[str]:
+    for seat in called:
+        if seat.fate != "answered":
+            yield f"reviewer '{seat.key}' gave no usable answer: {seat.detail or seat.fate}"
+    answered = [seat for seat in called if seat.fate == "answered"]
+    unasked = [seat.key for seat in answered if not seat.model_asked]
+    if unasked and len(unasked) == len(answered):
+        yield "no model was asked: only static checks were made"
+    elif unasked:
+        yield f"without a model, by static checks only: {', '.join(unasked)}"
+    short = [seat.key for seat in answered if seat.truncated]
+    if short:
+        yield f"stopped before the end: {', '.join(short)}"
+
+
+def _faults(findings: Sequence[Finding]) -> Iterator[str]:
+    counts = {s: 0 for s in Severity if s is not Severity.NOTE}
+    for finding in findings:
+        if finding.claim.severity in counts and stands(finding):
+            counts[finding.claim.severity] += 1
+    told = [f"{count} {severity.value}" for severity, count in counts.items() if count]
+    if told:
+        yield f"findings: {', '.join(told)}"
+    if any(finding.citation is Citation.TREE_CHANGED for finding in findings):
+        yield "files changed while they were reviewed"
+
+
+def _deferred(ground: Ground, folded: Folded) -> Iterator[str]:
+    """Tell what was put off, and what would bring it back."""
+    for gap in ground.gaps:
+        files = _some(gap.examples, gap.count)
+        yield f"{files} ({gap.reason}): review again with paths that name them"
+    if folded.findings:
+        yield "no verifier has tried to refute the findings: read each one's quotation yourself"
+
+
+def _assumptions(ground: Ground) -> Iterator[str]:
+    for left in ground.left_out:
+        if left not in ground.gaps:
+            yield f"not handed to reviewers, {left.reason}: {_some(left.examples, left.count)}"
+    if ground.diff_cut:
+        yield f"reviewers saw the difference without its last {ground.diff_cut} characters"
+    yield from ground.scope.notes
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    shown = ", ".join(names[:_NAMED])
+    more = count - len(names[:_NAMED])
+    return f"{shown} and {more} more" if more else shown
