@@ -19,7 +19,7 @@ def busy(graph: Graph = FAN) -> RunState:
 
 
 def test_a_report_completes_the_run() -> None:
-    """R2-21, R2-43, R2-44: the last event is the run's own, with outcome and report."""
+    """R2-21: the last event is the run's own, with outcome and report."""
     state = a_run(a_graph("a"), "a done")
 
     decision = decided(state, "report")
@@ -30,7 +30,7 @@ def test_a_report_completes_the_run() -> None:
 
 @pytest.mark.parametrize("word", ["report", "no-report"])
 def test_no_report_ends_a_run_that_is_at_work(word: str) -> None:
-    """R2-43: a report counts once every step has ended."""
+    """A report counts once every step has ended."""
     state = a_run(a_graph("a", "b<-a"), "a done")
 
     assert decided(state, word).verdicts == (Verdict.LATE,)
@@ -51,7 +51,7 @@ def test_a_report_that_raises_fails_the_run() -> None:
 
 
 def test_a_failure_stops_every_sibling() -> None:
-    """D2-07, I3, P6: at work, held back, being asked or waiting: none stays open."""
+    """D2-07, I3: at work, held back, being asked or waiting: none stays open."""
     assert what_happens(busy(), "a failed") == [
         "a#1 failed: agent_error",
         "b cancelled: sibling_failed",
@@ -116,7 +116,7 @@ def test_a_retried_failure_degrades_nothing() -> None:
 
 
 def test_a_cancel_ends_everything_at_once() -> None:
-    """R2-48, D2-11, P12, I3: every open step is cancelled, then the run, in one decision."""
+    """R2-48, D2-11, I3: every open step is cancelled, then the run, in one decision."""
     assert what_happens(busy(), "cancel") == [
         "a cancelled: run_cancelled",
         "b cancelled: run_cancelled",
@@ -160,7 +160,7 @@ EVERYTHING = (
 @pytest.mark.parametrize("state", ENDED, ids=["cancelled", "failed", "completed"])
 @pytest.mark.parametrize("word", EVERYTHING)
 def test_an_ended_run_hears_nothing(state: RunState, word: str) -> None:
-    """R2-13, R2-48, D2-34, P6: no event, no question, no timer; the answer is late."""
+    """R2-13, R2-48, D2-34: no event, no question, no timer; the answer is late."""
     decision = decided(state, word)
 
     assert decision.verdicts == (Verdict.LATE,)
@@ -169,7 +169,7 @@ def test_an_ended_run_hears_nothing(state: RunState, word: str) -> None:
 
 @pytest.mark.parametrize("word", ["a yes", "a broken", "b done", "b flaky", "b stopped", "report"])
 def test_a_cancel_wins_its_batch(word: str) -> None:
-    """D2-12, D2-33, P12: wherever it stands in the batch, nothing else of it is applied."""
+    """D2-12, D2-33: wherever it stands in the batch, nothing else of it is applied."""
     state = a_run(a_graph("a", "b*2"), "b yes")
 
     for batch in ((word, "cancel"), ("cancel", word)):
@@ -215,7 +215,7 @@ def test_results_in_hand_are_kept_before_a_failure(batch: tuple[str, ...]) -> No
 
 
 def test_a_deadline_fails_the_run() -> None:
-    """D2-22: every open step is cancelled with that reason, and the timer is used up."""
+    """Every open step is cancelled with that reason, and the timer is used up."""
     state = busy(a_graph("a", "b", "c*2", "d?", "e<-a", deadline=90.0))
 
     decision = decided(state, "deadline")
@@ -233,7 +233,7 @@ def test_a_deadline_fails_the_run() -> None:
 
 @pytest.mark.parametrize("history", [["a done"], ["a failed"]])
 def test_a_deadline_after_the_last_step_is_late(history: list[str]) -> None:
-    """D2-22: a run that only has its report to write is not overdue."""
+    """A run that only has its report to write is not overdue."""
     state = a_run(a_graph("a", deadline=90.0), *history)
 
     assert decided(state, "deadline").verdicts == (Verdict.LATE,)

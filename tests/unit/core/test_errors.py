@@ -34,7 +34,7 @@ def test_an_error_keeps_what_it_was_given() -> None:
 
 
 def test_an_invalid_flow_carries_every_problem() -> None:
-    """All problems travel with the error, in order (D2-26)."""
+    """All problems travel with the error, in order."""
     problems = [Problem("cycle", "a"), Problem("bad-step-id", "b")]
 
     assert InvalidFlowError("2 problems", problems).problems == tuple(problems)

@@ -27,7 +27,7 @@ def test_a_fence_names_its_source_and_its_end() -> None:
     [(9, "x" * 9), (10, "x" * 10), (13, "x" * 10 + "\n[truncated: 3 more characters]")],
 )
 def test_a_long_text_is_cut_and_says_so(length: int, inside: str) -> None:
-    """V-07, P11: at the cap nothing is lost; beyond it the mark says how much."""
+    """V-07: at the cap nothing is lost; beyond it the mark says how much."""
     assert fence("x" * length, nonce=NONCE, label="scan", cap=10) == (
         f"<<scan 5f3a9c>>\n{inside}\n<<end 5f3a9c>>"
     )

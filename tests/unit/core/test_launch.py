@@ -32,7 +32,7 @@ def test_roots_begin_at_once(graph: Graph, expected: list[str]) -> None:
 
 
 def test_a_launch_says_what_runs() -> None:
-    """R2-10: one event carries flow, band, definition and what was excluded why; it is first."""
+    """One event carries flow, band, definition and what was excluded why; it is first."""
     graph = a_graph("a", "b")
 
     decision = decide(unstarted(graph), [launched(graph, "b")])
@@ -44,10 +44,16 @@ def test_a_launch_says_what_runs() -> None:
 
 
 def test_a_launched_run_is_live() -> None:
-    """R2-05: no status stands between the launch and running."""
-    state = a_run(a_graph("a"))
+    """R2-05, R2-07: nothing stands between the launch and running; steps keep the flow's order."""
+    state = a_run(a_graph("b<-a", "a", "c"), excluded=["c"])
 
     assert (state.status, state.version) == (RunStatus.RUNNING, 1)
+    assert list(statuses(state).items()) == [
+        ("run", "running"),
+        ("b", "pending"),
+        ("a", "pending"),
+        ("c", "excluded"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -61,12 +67,12 @@ def test_a_launched_run_is_live() -> None:
     ],
 )
 def test_an_excluded_step_holds_nobody_up(excluded: tuple[str, ...], expected: list[str]) -> None:
-    """R2-06, R2-20, R2-21: exclusion satisfies dependents; with nothing left the report is due."""
+    """R2-20, R2-21: exclusion satisfies dependents; with nothing left the report is due."""
     assert launch(a_graph("a()", "b()<-a", "c()<-b"), *excluded) == expected
 
 
 def test_an_excluded_step_never_runs() -> None:
-    """R2-15, D2-21: the manifest is part of the state, so that no later look can differ."""
+    """R2-15: the manifest is part of the state, so that no later look can differ."""
     state = a_run(a_graph("a", "b<-a"), "a done", excluded=["b"])
 
     assert statuses(state) == {"run": "running", "a": "completed", "b": "excluded"}
@@ -74,7 +80,7 @@ def test_an_excluded_step_never_runs() -> None:
 
 
 def test_a_deadline_is_set_at_the_launch() -> None:
-    """D2-22: the run's deadline is a timer from the first commit on."""
+    """The run's deadline is a timer from the first commit on."""
     graph = a_graph("a", deadline=90.0)
 
     decision = decide(unstarted(graph), [launched(graph)])
@@ -99,7 +105,7 @@ def test_nothing_is_heard_before_the_launch(word: str) -> None:
 
 
 def test_a_cancel_beside_the_launch_is_not_lost() -> None:
-    """P12: whichever stands first in the batch, the run begins and is cancelled."""
+    """Whichever stands first in the batch, the run begins and is cancelled."""
     graph = a_graph("a")
     cancel = CancelRequested("changed my mind", "ann")
 

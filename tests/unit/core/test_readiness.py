@@ -39,7 +39,7 @@ def test_a_wave_is_dispatched_together() -> None:
 
 
 def test_a_dispatch_carries_the_prompt() -> None:
-    """R2-31, R2-51: the prompt's address is in the event and stays with the step."""
+    """R2-51: the prompt's address is in the event and stays with the step."""
     state = a_run(a_graph("a"))
 
     decision = decided(state, "a yes")
@@ -161,7 +161,7 @@ def test_the_rest_of_a_wave_goes_on() -> None:
     ],
 )
 def test_a_loaded_run_knows_what_to_ask(state: RunState, asks: list[Prepare | Render]) -> None:
-    """P3, R2-50: what was asked before a crash is asked again, from the state alone."""
+    """What was asked before a crash is asked again, from the state alone."""
     assert list(outstanding(state)) == asks
 
 

@@ -33,7 +33,7 @@ from flowrunner.core.scheduling import decide
 
 
 def test_a_lost_attempt_is_followed_by_a_new_one() -> None:
-    """P3, R2-51, D2-17: a new attempt with the same prompt; the commit fences the old lease."""
+    """R2-51, D2-17: a new attempt with the same prompt; the commit fences the old lease."""
     state = a_run(a_graph("a"), "a yes")
 
     decision = decided(state, "a lost")
@@ -48,7 +48,7 @@ def test_a_lost_attempt_is_followed_by_a_new_one() -> None:
 
 
 def test_a_loss_is_no_failure_of_the_step() -> None:
-    """P3: crashes are counted apart, so that a bad machine uses up no retries."""
+    """Crashes are counted apart, so that a bad machine uses up no retries."""
     state = a_run(a_graph("a*2"), "a lost", "a lost")
 
     assert (state.steps[0].crashes, state.steps[0].failures, state.steps[0].attempt) == (2, 0, 3)
@@ -56,7 +56,7 @@ def test_a_loss_is_no_failure_of_the_step() -> None:
 
 
 def test_a_loss_is_heard_once() -> None:
-    """P1, D2-18: every replica may report the same loss; one new attempt is made."""
+    """P1: every replica may report the same loss; one new attempt is made."""
     state = a_run(a_graph("a"), "a yes")
     loss = a_word(state, "a lost")
 
@@ -70,14 +70,14 @@ def test_a_loss_is_heard_once() -> None:
 
 @pytest.mark.parametrize("batch", [("a lost", "a done"), ("a done", "a lost")])
 def test_a_result_beside_its_own_loss_counts(batch: tuple[str, ...]) -> None:
-    """P3: a result that arrived with the report of its worker's death is not thrown away."""
+    """A result that arrived with the report of its worker's death is not thrown away."""
     state = a_run(a_graph("a"), "a yes")
 
     assert what_happens(state, *batch) == ["a#1 completed", "render?"]
 
 
 def test_poison_is_a_crash_loop() -> None:
-    """D2-22, D3-08: a task that takes its worker with it every time fails, and says so."""
+    """A task that takes its worker with it every time fails, and says so."""
     state = a_run(a_graph("a*9", "b"), *["a lost"] * (MAX_CRASHES - 1))
 
     decision = decided(state, "a lost")
@@ -96,7 +96,7 @@ def test_poison_can_be_tolerated() -> None:
 
 
 def test_the_late_result_of_a_poisoned_step_is_recorded() -> None:
-    """P2, P11: nothing of the lost lease was applied, so its result is no duplicate."""
+    """P2: nothing of the lost lease was applied, so its result is no duplicate."""
     state = a_run(a_graph("a!tolerate", "b"), "a lost", "a lost")
     late = a_word(state, "a done")
     state = told(state, a_word(state, "a lost"))
@@ -156,7 +156,7 @@ def test_a_task_that_is_gone_is_offered_again() -> None:
 
 
 def test_a_repair_that_fails_a_step_revives_no_other() -> None:
-    """P6, D2-07: when one missing task is the crash loop, the other is cancelled for good."""
+    """D2-07: when one missing task is the crash loop, the other is cancelled for good."""
     state = a_run(a_graph("a", "b"), "a lost", "a lost", "b yes")
 
     after = told(state, inp.StallFound("no task", missing=(0, 1)))
@@ -209,7 +209,7 @@ RESUMED: list[tuple[str, RunState, list[str], list[str]]] = [
 def test_a_restart_keeps_what_is_known(
     state: RunState, accepted: list[str], asked: list[str]
 ) -> None:
-    """R2-49, R2-50, D2-19: the loaded state alone says what to ask; looking at it changes nothing.
+    """D2-19: the loaded state alone says what to ask; looking at it changes nothing.
 
     A step at work is not offered a second time: its lease, its loss or its timer will speak.
     """
@@ -238,8 +238,16 @@ def test_recovery_settles_as_a_callback_does(word: str, expected: list[str]) -> 
     assert what_happens(loaded, word)[: len(expected)] == expected
 
 
+def test_a_lost_step_without_a_prompt_starts_over() -> None:
+    """R2-52, D2-19: code has no prompt to store; losing it is no reason to fail."""
+    state = a_run(GRAPH)
+
+    assert what_happens(state, "c lost") == ["c#1 retrying: lease_lost", "c#2 dispatched"]
+    assert what_happens(a_run(a_graph("c()?"), "c yes"), "c lost")[-1] == "c#2 dispatched"
+
+
 def test_a_missing_task_row_becomes_a_new_attempt() -> None:
-    """R2-50, P4: running, and no row to be found: fenced by a new attempt number."""
+    """P4: running, and no row to be found: fenced by a new attempt number."""
     state = a_run(GRAPH, "a yes", "c done")
 
     after = told(state, inp.StallFound("no task", missing=(0,)))

@@ -29,7 +29,7 @@ def settled(outcome: inp.Outcome, *, attempt: int = 1, epoch: int = 7) -> inp.Ta
 
 
 def test_a_success_completes_the_step() -> None:
-    """R2-39, R2-42, D2-16: the event holds this attempt's output, and the lease guards it."""
+    """R2-39, R2-42: the event holds this attempt's output, and the lease guards it."""
     state = a_run(a_graph("a", "b"), "a yes")
 
     decision = decide(state, [settled(inp.Succeeded(Ref("out"), USAGE))])
@@ -97,7 +97,7 @@ def test_stopping_twice_is_stopping_once() -> None:
 
 @pytest.mark.parametrize("word", ["a done", "a failed", "a stopped"])
 def test_a_result_of_an_older_attempt_is_refused(word: str) -> None:
-    """D2-17, P2, P11: after the lease was lost its holder's result is kept and changes nothing."""
+    """D2-16, D2-17, P2: once its lease is lost, a result is recorded and changes nothing."""
     state = a_run(a_graph("a"), "a yes")
     zombie = a_word(state, word)
     state = a_run(state.graph, "a yes", "a lost")
@@ -130,7 +130,7 @@ def test_no_end_of_an_attempt_is_without_a_guard(outcome: inp.Outcome) -> None:
 
 
 def test_a_stale_result_is_recorded() -> None:
-    """P2, P11: what the database refused as stale becomes an event, however the step stands."""
+    """P2: what the database refused as stale becomes an event, however the step stands."""
     for state in (a_run(a_graph("a"), "a yes"), a_run(a_graph("a", "b"), "a done")):
         decision = decide(state, [inp.Rejected(0, 1, 5, "succeeded")])
 
@@ -160,7 +160,7 @@ def test_a_step_that_was_never_offered_cannot_end(word: str) -> None:
 
 
 def test_an_attempt_that_may_heal_is_tried_again_later() -> None:
-    """D2-22: the failed attempt is over, a timer holds the step back, nobody waits for a task."""
+    """The failed attempt is over, a timer holds the step back, nobody waits for a task."""
     state = a_run(a_graph("a*3"), "a yes")
 
     decision = decide(state, [settled(inp.Errored(FLAKY, USAGE))])
@@ -173,7 +173,7 @@ def test_an_attempt_that_may_heal_is_tried_again_later() -> None:
 
 
 def test_the_timer_starts_the_next_attempt() -> None:
-    """D2-22, R2-51: the same prompt is offered again, and the timer is used up by the commit."""
+    """R2-51: the same prompt is offered again, and the timer is used up by the commit."""
     state = a_run(a_graph("a*3"), "a flaky")
 
     decision = decided(state, "a due")
@@ -184,7 +184,7 @@ def test_the_timer_starts_the_next_attempt() -> None:
 
 
 def test_attempts_come_to_an_end() -> None:
-    """D2-22: three attempts fail three times, and the last failure is the step's."""
+    """Three attempts fail three times, and the last failure is the step's."""
     state = a_run(a_graph("a*3"), "a flaky", "a due", "a flaky", "a due")
 
     assert state.steps[0].attempt == 3

@@ -31,7 +31,7 @@ def test_a_sound_flow_has_no_problems() -> None:
 
 
 def test_an_empty_flow_is_sound() -> None:
-    """A flow without steps is a report over nothing (R2-21)."""
+    """A flow without steps is a report over nothing."""
     assert found() == ()
 
 

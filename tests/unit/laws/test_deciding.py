@@ -1,0 +1,215 @@
+"""Laws of one decision, in any state that a run can reach."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowrunner.core import events as ev
+from flowrunner.core import inputs as inp
+from flowrunner.core.decision import Prepare, Verdict
+from flowrunner.core.draft import Draft
+from flowrunner.core.folding import fold
+from flowrunner.core.graph import Graph, StepKind
+from flowrunner.core.model import RunState, RunStatus, StepStatus, unstarted
+from flowrunner.core.readiness import outstanding
+from flowrunner.core.scheduling import decide
+from flowrunner.core.transitions import RUN, STEP
+from unit.laws.soundness import assert_sound, satisfies
+from unit.laws.strategies import anything, choices, launches
+from unit.laws.world import World, a_world, finish, likely, unlikely
+
+Launch = tuple[Graph, tuple[int, ...]]
+
+
+@given(launches(), choices, st.lists(anything, max_size=6))
+def test_deciding_is_total_and_deterministic(
+    launch: Launch, picks: list[int], batch: list[inp.Input]
+) -> None:
+    """R2-13, R2-37: whatever comes, about any step, there is one answer and one verdict each."""
+    state = a_world(*launch, picks).state
+
+    decision = decide(state, batch)
+
+    assert decision == decide(state, batch)
+    assert len(decision.verdicts) == len(batch)
+    assert_sound(fold(state, decision.events))
+
+
+@given(launches(), st.lists(anything, max_size=6))
+def test_deciding_before_the_launch_is_total_too(launch: Launch, batch: list[inp.Input]) -> None:
+    """R2-13: a run that was not launched can be told anything without harm."""
+    state = unstarted(launch[0])
+
+    after = fold(state, decide(state, batch).events)
+
+    assert_sound(after)
+    assert any(isinstance(given, inp.Launched) for given in batch) or after == state
+
+
+@given(launches(), choices)
+def test_a_rejection_is_the_only_event_of_a_late_input(launch: Launch, picks: list[int]) -> None:
+    """P2: an input that is answered late changes no step and not the run."""
+    world = a_world(*launch, picks)
+
+    for given_ in [*likely(world), *unlikely(world)]:
+        decision = decide(world.state, [given_])
+        if decision.verdicts[0] is not Verdict.ACCEPTED:
+            assert all(isinstance(event, ev.ResultRejected) for event in decision.events)
+            assert (decision.guards, decision.timers) == ((), ())
+
+
+@given(launches(), choices, st.lists(anything, max_size=6))
+def test_an_ended_run_decides_nothing(
+    launch: Launch, picks: list[int], batch: list[inp.Input]
+) -> None:
+    """R2-13, I3: every input is late, and there is nothing to commit, ask or wait for."""
+    state = finish(a_world(*launch, picks)).state
+
+    decision = decide(state, batch)
+
+    assert decision.verdicts == (Verdict.LATE,) * len(batch)
+    assert (decision.events, decision.asks, decision.guards, decision.timers) == ((), (), (), ())
+    assert list(outstanding(state)) == []
+
+
+@given(launches(), choices)
+def test_nothing_begins_before_its_needs(launch: Launch, picks: list[int]) -> None:
+    """R2-19, R2-20: whatever is offered, skipped or asked about has all its needs satisfied."""
+    world = finish(a_world(*launch, picks))
+
+    state = unstarted(world.graph)
+    for event in world.log:
+        if isinstance(event, ev.StepDispatched | ev.StepSkipped):
+            assert all(satisfies(state, need) for need in world.graph.steps[event.step].needs)
+        state = fold(state, [event])
+        for ask in outstanding(state):
+            if isinstance(ask, Prepare):
+                assert all(satisfies(state, need) for need in world.graph.steps[ask.step].needs)
+
+
+@given(launches(), choices)
+def test_a_run_never_stands_still(launch: Launch, picks: list[int]) -> None:
+    """P4, R2-22, R2-23: a live run has a task, a timer or a question; and it can be finished."""
+    world = a_world(*launch, picks)
+
+    assert_sound(world.state)
+    if not world.state.status.is_terminal:
+        retries = [step for kind, step in world.timers if kind is inp.TimerKind.RETRY]
+        assert world.leases or retries or world.asked
+        delayed = {n for n, step in enumerate(world.state.steps) if step.delayed}
+        assert delayed == set(retries)
+    assert finish(world).state.status.is_terminal
+
+
+@given(launches(), choices)
+def test_what_has_not_been_asked_is_not_outstanding(launch: Launch, picks: list[int]) -> None:
+    """The questions a resident run has open are those a loaded one would ask."""
+    world = a_world(*launch, picks)
+
+    assert set(outstanding(world.state)) == world.asked
+
+
+@given(launches(), choices)
+def test_every_change_is_in_the_tables(launch: Launch, picks: list[int]) -> None:
+    """I4, P1: one event moves the version by one and at most one step, by an allowed change.
+
+    The launch itself is no change: it says which steps begin as excluded.
+    """
+    world = finish(a_world(*launch, picks))
+
+    state = unstarted(world.graph)
+    for number, event in enumerate(world.log, start=1):
+        after = fold(state, [event])
+        changes = [
+            (old.status, new.status)
+            for old, new in zip(state.steps, after.steps, strict=True)
+            if old.status is not new.status
+        ]
+        if isinstance(event, ev.RunStarted):
+            assert set(changes) <= {(StepStatus.PENDING, StepStatus.EXCLUDED)}
+        else:
+            assert len(changes) <= 1
+            assert all(new in STEP[old] for old, new in changes)
+        assert after.version == number
+        assert after.status is state.status or after.status in RUN[state.status]
+        state = after
+
+
+@given(launches(), choices)
+def test_the_same_input_twice_is_once(launch: Launch, picks: list[int]) -> None:
+    """I5, P1: repeated at once or in the same batch, an input adds at most its refusal."""
+    world = a_world(*launch, picks)
+
+    for given_ in [*likely(world), *unlikely(world)]:
+        if isinstance(given_, inp.Rejected | inp.StallFound):
+            continue  # told by us about the log, not by a dispatcher: each one is its own fact
+        once = fold(world.state, decide(world.state, [given_]).events)
+        again = fold(once, decide(once, [given_]).events)
+        together = fold(world.state, decide(world.state, [given_, given_]).events)
+        assert unrecorded(again) == unrecorded(once)
+        assert unrecorded(together) == unrecorded(once)
+
+
+def unrecorded(state: RunState) -> RunState:
+    """Forget what was only recorded: refusals, and how many events there are."""
+    return replace(state, version=0, rejected=0)
+
+
+@given(launches(), choices)
+def test_ended_things_stay_ended(launch: Launch, picks: list[int]) -> None:
+    """P1: a final status of a step or a run is never left, whatever is told later."""
+    world = World(launch[0])
+    world.tell(inp.Launched("f", "small", "d", tuple((n, "gate") for n in launch[1])))
+    states = [world.state]
+    for pick in picks:
+        options = [*likely(world), *unlikely(world)]
+        world.tell(options[pick % len(options)])
+        states.append(world.state)
+
+    for before, after in pairwise(states):
+        assert not before.status.is_terminal or after == before
+        for old, new in zip(before.steps, after.steps, strict=True):
+            assert not old.status.is_terminal or new.status is old.status
+
+
+@given(launches(), choices)
+def test_an_agent_is_offered_with_a_prompt(launch: Launch, picks: list[int]) -> None:
+    """R2-51: every attempt of an agent carries the same prompt, code carries none."""
+    world = a_world(*launch, picks)
+
+    for event in world.log:
+        if isinstance(event, ev.StepDispatched):
+            is_agent = world.graph.steps[event.step].kind is StepKind.AGENT
+            assert event.prompt == (f"p{event.step}" if is_agent else None)
+
+
+@given(launches(), choices)
+def test_an_ended_run_leaves_nothing_alive(launch: Launch, picks: list[int]) -> None:
+    """I1, I2, I3, D2-07: each lease is a running step's attempt, and the end has none."""
+    world = a_world(*launch, picks)
+
+    running = {
+        n: step.attempt
+        for n, step in enumerate(world.state.steps)
+        if step.status is StepStatus.RUNNING
+    }
+    assert {step: attempt for step, (attempt, _) in world.leases.items()} == running
+    finish(world)
+    assert (world.leases, world.timers, world.asked) == ({}, {}, set())
+    assert all(step.status.is_terminal for step in world.state.steps)
+
+
+@given(launches(), choices)
+def test_what_a_decision_says_is_what_is_folded(launch: Launch, picks: list[int]) -> None:
+    """P7: applied one by one to a draft or folded at once, events mean the same."""
+    world = a_world(*launch, picks)
+
+    draft = Draft(unstarted(world.graph))
+    for event in world.log:
+        draft.apply(event)
+
+    assert draft.freeze() == world.state
+    if world.state.status is RunStatus.CANCELLED:
+        assert isinstance(world.log[-1], ev.RunCancelled)

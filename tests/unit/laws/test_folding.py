@@ -1,0 +1,88 @@
+"""Laws of the log: it is gap-free, sufficient, and can be cut anywhere."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from builders import statuses
+from flowrunner.core import inputs as inp
+from flowrunner.core.admission import precedence
+from flowrunner.core.decision import Ask, Decision, Prepare
+from flowrunner.core.folding import fold
+from flowrunner.core.graph import Graph, StepKind
+from flowrunner.core.model import Ref, unstarted
+from flowrunner.core.readiness import outstanding
+from flowrunner.core.scheduling import decide
+from unit.laws.strategies import choices, launches
+from unit.laws.world import a_world, likely, unlikely
+
+Launch = tuple[Graph, tuple[int, ...]]
+
+
+@given(launches(), choices, st.integers(0, 100), st.integers(0, 100))
+def test_the_log_is_the_state(launch: Launch, picks: list[int], one: int, two: int) -> None:
+    """P7, I4: the log folded whole, or in pieces cut anywhere, is the state that was built."""
+    world = a_world(*launch, picks)
+    first, second = sorted((one % (len(world.log) + 1), two % (len(world.log) + 1)))
+
+    state = unstarted(world.graph)
+    for piece in (world.log[:first], world.log[first:second], world.log[second:]):
+        state = fold(state, piece)
+
+    assert state == world.state
+    assert state == fold(unstarted(world.graph), world.log)
+    assert state.version == len(world.log)
+
+
+@given(launches(), choices)
+def test_nothing_happened_is_nothing_folded(launch: Launch, picks: list[int]) -> None:
+    """Folding no event is the same state, and a state is never changed in place."""
+    world = a_world(*launch, picks)
+    before = world.state
+    copy = fold(unstarted(world.graph), world.log)
+
+    assert fold(before, []) == before
+    for given_ in [*likely(world), *unlikely(world)]:
+        fold(before, decide(before, [given_]).events)
+    assert before == copy
+
+
+@given(launches(), choices, st.lists(st.integers(0, 99), max_size=4))
+def test_decisions_join(launch: Launch, picks: list[int], later: list[int]) -> None:
+    """P7, I7: taken one after the other and committed as one, decisions mean the same.
+
+    Every question of one round is answered in the next, as the engine does it; then the questions
+    of the joined decision are all that is open.
+    """
+    world = a_world(*launch, picks)
+    state, joined = world.state, Decision(asks=tuple(outstanding(world.state)))
+
+    for _ in later:
+        decision = decide(state, [answer(world.graph, ask) for ask in joined.asks])
+        state, joined = fold(state, decision.events), joined.then(decision)
+
+    assert state == fold(world.state, joined.events)
+    assert set(joined.asks) == set(outstanding(state))
+
+
+def answer(graph: Graph, ask: Ask) -> inp.Input:
+    if not isinstance(ask, Prepare):
+        return inp.ReportRendered(Ref("report"))
+    if graph.steps[ask.step].kind is StepKind.CODE:
+        return inp.GuardEvaluated(ask.step, answer=True)
+    return inp.PromptBuilt(ask.step, Ref(f"p{ask.step}"))
+
+
+@given(launches(), choices, st.lists(st.integers(0, 99), max_size=5))
+def test_a_batch_is_its_parts(launch: Launch, picks: list[int], chosen: list[int]) -> None:
+    """I5, D2-33: told as one batch, or one by one in its order, every step ends up alike."""
+    world = a_world(*launch, picks)
+    options = [*likely(world), *unlikely(world)]
+    batch = [options[n % len(options)] for n in chosen]
+
+    together = fold(world.state, decide(world.state, batch).events)
+    state = world.state
+    for given_ in sorted(batch, key=precedence):
+        state = fold(state, decide(state, [given_]).events)
+
+    assert statuses(together) == statuses(state)
+    assert (together.tolerated, together.failure) == (state.tolerated, state.failure)
