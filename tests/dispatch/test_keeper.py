@@ -214,7 +214,42 @@ async def test_closing_hands_everything_back() -> None:
 
     assert (stage.model.owner, stage.model.expires) == ({}, {})
     assert stage.model.handed_back == {1, 2}
-    assert not stage.keeper.is_open
+    await stage.keeper.renew()
+    assert (await stage.keeper.claim(1), stage.keeper.worker_id) == ((), None)
+
+
+async def test_a_result_in_an_inbox_keeps_its_lease_until_it_is_read() -> None:
+    """P1, P3: handing it back would have the task done a second time, for nothing."""
+    stage = await opened()
+    await stage.keeper.claim(1)
+    stage.model.fault = "after"
+    with pytest.raises(UnavailableError):
+        await stage.keeper.claim(1)
+
+    stage.keeper.retire(1)
+    await stage.keeper.renew()
+    assert (set(stage.model.owner), stage.keeper.held) == ({1}, frozenset())
+
+    del stage.model.owner[1]
+    await stage.keeper.renew()
+    stage.model.owner[1] = stage.keeper.worker_id or UUID(int=0)
+    await stage.keeper.renew()
+    assert (stage.lost, stage.model.owner) == ([], {})
+
+
+async def test_closing_waits_for_results_to_be_read() -> None:
+    """P3: leaving hands back everything, so what was reported has to be off the books first."""
+    stage = await opened(QUICK)
+    await stage.keeper.claim(1)
+    stage.keeper.retire(1)
+    closing = asyncio.create_task(stage.keeper.close())
+    await asyncio.wait([closing], timeout=0.1)
+    assert (closing.done(), set(stage.model.owner)) == (False, {1})
+
+    del stage.model.owner[1]
+
+    await asyncio.wait_for(closing, 5)
+    assert stage.model.expires == {}
 
 
 async def test_a_poke_renews_at_once() -> None:

@@ -33,6 +33,7 @@ class Play:
         )
         self.working: set[int] = set()
         self.stopping: set[int] = set()
+        self.unread: set[int] = set()
 
     def on_lost(self, epochs: frozenset[int], _reason: LossReason) -> None:
         self.working -= epochs
@@ -62,6 +63,17 @@ class Play:
             self.working.discard(epoch)
             self.keeper.settle(epoch)
 
+    async def report_to_inbox(self) -> None:
+        for epoch in self.working & {min(self.working, default=0)}:
+            self.working.discard(epoch)
+            self.unread.add(epoch)
+            self.keeper.retire(epoch)
+
+    async def read_inbox(self) -> None:
+        for epoch in self.unread:
+            self.model.owner.pop(epoch, None)
+        self.unread.clear()
+
     async def fail_to_release(self, fault: Fault) -> None:
         self.model.fault = fault
         given_up, self.working = self.working, set()
@@ -84,6 +96,7 @@ class Play:
     async def end_well(self) -> None:
         """All work ends, the network recovers, and what was late has been committed."""
         await self.work_has_stopped()
+        await self.read_inbox()
         self.keeper.settle(*self.working)
         for epoch in self.working:
             self.model.owner.pop(epoch, None)
@@ -99,7 +112,7 @@ class Play:
 
         assert self.working == self.keeper.held
         assert expiry is None or not self.working or self.model.now <= expiry - 10.0
-        assert self.model.handed_back & (self.working | self.stopping) == set()
+        assert self.model.handed_back & (self.working | self.stopping | self.unread) == set()
 
 
 Action: TypeAlias = Callable[[Play], object]
@@ -123,6 +136,8 @@ ACTIONS = st.one_of(
     _action("pass_time", SECONDS),
     _action("commit_late"),
     _action("finish_work"),
+    _action("report_to_inbox"),
+    _action("read_inbox"),
     _action("fail_to_release", FAULTS),
     _action("work_has_stopped"),
     _action("cancel"),
@@ -134,8 +149,8 @@ ACTIONS = st.one_of(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ACTIONS, min_size=20, max_size=60))
 def test_no_lease_outlives_its_use_nor_its_user(actions: list[Action]) -> None:
-    """P2, P3, P4: work stops a margin before its lease can end, what still stops is not handed
-    on, and once all is quiet nobody holds what nobody works on.
+    """P2, P3, P4: work stops a margin before its lease can end, what still stops or was
+    reported is not handed on, and once all is quiet nobody holds what nobody works on.
     """
 
     async def play() -> None:

@@ -46,6 +46,7 @@ class LeaseKeeper(Generic[T]):
         self._clock = clock
         self._hold = Hold()
         self._worker_id: UUID | None = None
+        self._closed = False
         self._lock = asyncio.Lock()
         self._poked = asyncio.Event()
 
@@ -82,7 +83,7 @@ class LeaseKeeper(Generic[T]):
         """Claim up to *count*; nothing while fenced. Raise UnavailableError."""
         async with self._lock:
             worker_id = self._worker_id
-            if count < 1 or worker_id is None or not self.is_open:
+            if count < 1 or worker_id is None or self._closed or not self.is_open:
                 return ()
             with self._doubting():
                 tasks = await self._call(self._port.claim(worker_id, count))
@@ -96,31 +97,41 @@ class LeaseKeeper(Generic[T]):
         """Forget leases whose work has ended and stopped."""
         self._hold = rules.settled(self._hold, epochs, self._clock(), self._times)
 
+    def retire(self, *epochs: int) -> None:
+        """Keep leases whose result lies in an inbox until it is read: a renewal will say so."""
+        self._hold = rules.retired(self._hold, epochs)
+
     async def release(self, epochs: Collection[int]) -> None:
         """Hand back leases whose work has stopped. Raise UnavailableError; healed later."""
         async with self._lock:
             await self._release(frozenset(epochs))
 
     async def close(self) -> None:
-        """Hand everything back and leave. Without it the leases run out and count as crashes."""
+        """Hand everything back and leave. Without it the leases run out and count as crashes.
+
+        Results that nobody has read yet are waited for, for as long as whoever calls has patience.
+        """
+        self._closed = True
         async with self._lock:
-            worker_id = self._worker_id
-            if worker_id is None:
-                return
             await self._release(self._hold.held)
-            await self._call(self._port.deregister(worker_id))
-            self._worker_id = None
+        while self._worker_id is not None and self._hold.retired:
+            await self.renew()
+            await asyncio.sleep(self._times.retry_seconds if self._hold.retired else 0)
+        async with self._lock:
+            if self._worker_id is not None:
+                await self._call(self._port.deregister(self._worker_id))
+                self._worker_id = None
 
     async def renew(self) -> None:
         """Renew once, registering first if nobody knows us. Raise UnavailableError."""
         async with self._lock:
             self._poked.clear()
             worker_id = await self._known()
-            sent_at = self._clock()
-            asked = self._hold.held
-            renewal = await self._call(
-                self._port.renew(worker_id, self._times.lease_seconds, sorted(asked))
-            )
+            if worker_id is None:
+                return
+            sent_at, asked = self._clock(), sorted(rules.asked(self._hold))
+            lease_seconds = self._times.lease_seconds
+            renewal = await self._call(self._port.renew(worker_id, lease_seconds, asked))
             if not renewal.known:
                 self._disown()
                 return
@@ -153,8 +164,8 @@ class LeaseKeeper(Generic[T]):
         except TimeoutError:
             pass
 
-    async def _known(self) -> UUID:
-        if self._worker_id is None:
+    async def _known(self) -> UUID | None:
+        if self._worker_id is None and not self._closed:
             # An attempt of unknown outcome leaves a row that nobody renews: it runs out.
             worker_id = uuid4()
             await self._call(self._port.register(worker_id))

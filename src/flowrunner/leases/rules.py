@@ -65,12 +65,14 @@ class Hold:
     """One worker's leases as it knows them.
 
     *dying* leases were fenced off while their work still stops: the database may say that they are
-    ours, so they are neither used nor handed back before the work is gone. While in doubt, the
-    database may hold leases for us that nobody here works on.
+    ours, so they are neither used nor handed back before the work is gone. *retired* ones have
+    their result in somebody's inbox: they are kept until it was read, lest the task be offered
+    again. While in doubt, the database may hold leases for us that nobody here works on.
     """
 
     held: Epochs = NONE
     dying: Epochs = NONE
+    retired: Epochs = NONE
     sent_at: float = -inf
     """The moment before the last successful renewal was sent."""
     doubt_until: float | None = None
@@ -90,9 +92,11 @@ def fence(hold: Hold, now: float, times: LeaseTimes) -> tuple[Hold, Epochs]:
 
 
 def renewed(hold: Hold, sent_at: float, lost: Iterable[int]) -> tuple[Hold, Epochs]:
-    """Return the hold after a renewal, and which of the leases it named lost were still ours."""
-    gone = hold.held & frozenset(lost)
-    return replace(hold, held=hold.held - gone, sent_at=max(hold.sent_at, sent_at)), gone
+    """Return the hold after a renewal, and which of the leases it named lost were still in use."""
+    named = frozenset(lost)
+    gone = hold.held & named
+    after = replace(hold, held=hold.held - gone, retired=hold.retired - named)
+    return replace(after, sent_at=max(hold.sent_at, sent_at)), gone
 
 
 def disowned(hold: Hold) -> tuple[Hold, Epochs]:
@@ -122,11 +126,22 @@ def settled(hold: Hold, epochs: Iterable[int], now: float, times: LeaseTimes) ->
     return doubted(after, now, times) if gone & hold.dying else after
 
 
+def retired(hold: Hold, epochs: Iterable[int]) -> Hold:
+    """Keep leases whose work has ended until the database withdraws them."""
+    done = hold.held & frozenset(epochs)
+    return replace(hold, held=hold.held - done, retired=hold.retired | done)
+
+
+def asked(hold: Hold) -> Epochs:
+    """The leases to ask a renewal about."""
+    return hold.held | hold.retired
+
+
 def in_doubt(hold: Hold) -> bool:
     """Whether the database may hold leases for us that nobody works on (P4)."""
     return hold.doubt_until is not None
 
 
 def kept(hold: Hold) -> Epochs:
-    """The leases that must not be handed back: somebody here still works on them."""
-    return hold.held | hold.dying
+    """The leases that must not be handed back: they are in use, or their result is on its way."""
+    return hold.held | hold.dying | hold.retired

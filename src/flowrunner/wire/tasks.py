@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from flowrunner.core.graph import Limits
+from flowrunner.wire.base import ReplyModel, RequestModel
 
 REPLACEMENT = "\ufffd"
 
@@ -43,16 +44,7 @@ Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Count: TypeAlias = Annotated[int, Field(ge=0)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Reply(_Wire):
-    # A newer server may say more than an older worker knows.
-    model_config = ConfigDict(extra="ignore")
-
-
-class ClaimedTask(_Reply):
+class ClaimedTask(ReplyModel):
     """One attempt, offered under one lease; *input* is the prompt as UTF-8."""
 
     task_id: str
@@ -73,7 +65,7 @@ class ClaimedTask(_Reply):
     input: bytes | None = None
 
 
-class TaskError(_Wire):
+class TaskError(RequestModel):
     """Why an attempt failed; *failure_class* decides whether it is tried again."""
 
     code: Code
@@ -82,7 +74,7 @@ class TaskError(_Wire):
     hint: Message | None = None
 
 
-class Usage(_Wire):
+class Usage(RequestModel):
     """What an attempt consumed; money in millionths of a dollar."""
 
     input_tokens: Count = 0
@@ -91,7 +83,7 @@ class Usage(_Wire):
     seconds: float = Field(default=0.0, ge=0)
 
 
-class TaskReport(_Wire):
+class TaskReport(RequestModel):
     """How an attempt ended. Sending it again is safe: the epoch makes it the same report.
 
     A completed report has an output that is not blank, a failed one an error: an agent that said
@@ -119,13 +111,13 @@ class TaskReport(_Wire):
         return self
 
 
-class ReportReply(_Reply):
+class ReportReply(ReplyModel):
     """`stale`: the lease was not held any more. Nothing was applied, and nothing is left to do."""
 
     verdict: ReportVerdict
 
 
-class Registration(_Wire):
+class Registration(RequestModel):
     """A process that holds leases. Each registration has a new id: none is ever taken up again."""
 
     worker_id: UUID
@@ -137,31 +129,31 @@ class Registration(_Wire):
     version: str = ""
 
 
-class ClaimRequest(_Wire):
+class ClaimRequest(RequestModel):
     worker_id: UUID
     queues: tuple[str, ...] = Field(min_length=1)
     count: int = Field(ge=1, le=1000)
 
 
-class ClaimReply(_Reply):
+class ClaimReply(ReplyModel):
     tasks: tuple[ClaimedTask, ...]
 
 
-class RenewRequest(_Wire):
+class RenewRequest(RequestModel):
     """Every lease the worker knows; *lease_seconds* from now, by the database's clock."""
 
     lease_seconds: float = Field(gt=0, le=3600)
     held: tuple[int, ...] = ()
 
 
-class Renewal(_Reply):
+class Renewal(ReplyModel):
     """*known* is false when the worker's row is gone; *lost* names leases to let go at once."""
 
     known: bool
     lost: tuple[int, ...] = ()
 
 
-class ReleaseRequest(_Wire):
+class ReleaseRequest(RequestModel):
     """Hand leases back: those in *epochs*, or all that are not in *keep*. Exactly one is given."""
 
     epochs: tuple[int, ...] | None = None
@@ -175,11 +167,11 @@ class ReleaseRequest(_Wire):
         return self
 
 
-class ReleaseReply(_Reply):
+class ReleaseReply(ReplyModel):
     released: int
 
 
-class Chunk(_Wire):
+class Chunk(RequestModel):
     """A piece of what an agent streamed; sent again after a doubt, and kept once per seq."""
 
     seq: Count
@@ -187,6 +179,6 @@ class Chunk(_Wire):
     text: Text
 
 
-class TranscriptRequest(_Wire):
+class TranscriptRequest(RequestModel):
     epoch: int
     chunks: tuple[Chunk, ...] = Field(min_length=1)
