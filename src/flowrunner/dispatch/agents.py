@@ -1,0 +1,195 @@
+"""Which program an agent's name stands for: the operator says so, a task never does (P8)."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from flowrunner.core.errors import InvalidInputError, Problem
+from flowrunner.dispatch.ports import Task
+from flowrunner.dispatch.spawning import AgentCommand
+from flowrunner.wire.tasks import TaskError
+
+OUTPUT_CAP = 1024 * 1024
+READ_ONLY = "plan"
+_DATABASE = re.compile(r"FLOWRUNNER_.*|PG[A-Z]+")
+_PRIVATE = frozenset({"HOME", "TMPDIR"})
+_ADDRESSES = ("postgres://", "postgresql://")
+
+
+class StaticAgent(BaseModel):
+    """The one that asks no model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["static"]
+    output_cap: int = Field(default=OUTPUT_CAP, gt=0)
+
+
+class CommandAgent(BaseModel):
+    """A program that reads the prompt on stdin, writes its answer on stdout, and changes nothing.
+
+    Without a slash its name is looked up on PATH; *env* is added to PATH, LANG and TZ.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["command"]
+    argv: tuple[Annotated[str, Field(pattern=r"^[^\0]*$")], ...] = Field(min_length=1)
+    env: dict[str, Annotated[str, Field(pattern=r"^[^\0]*$")]] = {}
+    output_cap: int = Field(default=OUTPUT_CAP, gt=0)
+
+
+AgentSettings: TypeAlias = Annotated[StaticAgent | CommandAgent, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[StaticAgent | CommandAgent] = TypeAdapter(AgentSettings)
+DEFAULT_AGENTS: Mapping[str, StaticAgent | CommandAgent] = {"static": StaticAgent(kind="static")}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that agents get to know of our environment."""
+
+    path: str
+    lang: str
+    tz: str | None
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Surroundings:
+        """Pick from *environment*. Relative folders leave PATH: they lie in the project."""
+        folders = environment.get("PATH", os.defpath).split(os.pathsep)
+        path = os.pathsep.join(folder for folder in folders if Path(folder).is_absolute())
+        return cls(path, environment.get("LANG", "C.UTF-8"), environment.get("TZ"))
+
+    def env(self) -> dict[str, str]:
+        zone = {} if self.tz is None else {"TZ": self.tz}
+        return {"PATH": self.path, "LANG": self.lang, **zone}
+
+
+def parse_agents(raw: Mapping[str, object]) -> dict[str, StaticAgent | CommandAgent]:
+    """Read the operator's table. Raise InvalidInputError with every problem at once."""
+    agents: dict[str, StaticAgent | CommandAgent] = {}
+    problems: list[Problem] = []
+    for name, given in raw.items():
+        try:
+            agents[name] = _ADAPTER.validate_python(given)
+        except ValidationError as exc:
+            problems += _told(name, exc)
+        else:
+            problems += _unfit(name, agents[name])
+    if problems:
+        raise InvalidInputError("the agents' settings cannot be accepted", problems)
+    return agents
+
+
+def command_for(
+    task: Task, agents: Mapping[str, StaticAgent | CommandAgent], around: Surroundings
+) -> AgentCommand | TaskError:
+    """Return what to start for *task*, or why nothing will be started."""
+    if refusal := _refusal(task, agents):
+        return refusal
+    agent = agents[task.agent]
+    configured = agent.env if isinstance(agent, CommandAgent) else {}
+    argv = _argv(agent, configured.get("PATH", around.path))
+    if isinstance(argv, TaskError):
+        return argv
+    return AgentCommand(
+        argv=argv,
+        env={**around.env(), **configured, **_about(task)},
+        cwd=Path(task.project_root),
+        stdin=task.input or b"",
+        output_cap=agent.output_cap,
+    )
+
+
+def _refusal(task: Task, agents: Mapping[str, object]) -> TaskError | None:
+    if task.kind != "agent":
+        message = f"task {task.task_id} is of kind {task.kind!r}; dispatchers run agents only"
+        return TaskError(code="not_an_agent_task", message=message)
+    if task.mode_id != READ_ONLY:
+        message = f"mode {task.mode_id!r} is not {READ_ONLY!r}: nothing here may write"
+        return TaskError(code="mode_not_allowed", message=message)
+    if not Path(task.project_root).is_absolute():
+        message = f"the project's root {task.project_root!r} is not absolute"
+        return TaskError(code="project_not_absolute", message=message)
+    if task.agent not in agents:
+        near = difflib.get_close_matches(task.agent, agents, 1)
+        known = ", ".join(sorted(agents)) or "none"
+        hint = f"did you mean {near[0]!r}?" if near else f"this dispatcher knows: {known}"
+        message = f"this dispatcher has no agent named {task.agent!r}"
+        return TaskError(code="unknown_agent", message=message, hint=hint)
+    return None
+
+
+def _argv(agent: StaticAgent | CommandAgent, path: str) -> tuple[str, ...] | TaskError:
+    if isinstance(agent, StaticAgent):
+        # Isolated: the project it looks at is its directory, and must not be imported from.
+        return (sys.executable, "-I", "-m", "flowrunner.dispatch.static")
+    program, *rest = agent.argv
+    found = program if Path(program).is_absolute() else shutil.which(program, path=path)
+    if found is None:
+        message = f"the program {program!r} is not on PATH ({path})"
+        hint = "install it, or give its absolute path in the agent's argv"
+        return TaskError(code="agent_not_found", message=message, hint=hint)
+    return (found, *rest)
+
+
+def _about(task: Task) -> dict[str, str]:
+    """What an agent may want to know of its task. The id is also an idempotency key."""
+    about = {
+        "FLOWRUNNER_TASK_ID": task.task_id,
+        "FLOWRUNNER_MODE": task.mode_id,
+        "FLOWRUNNER_PERSONA": task.persona,
+        "FLOWRUNNER_MODEL": task.model,
+    }
+    return {name: text for name, text in about.items() if text is not None}
+
+
+def _told(name: str, exc: ValidationError) -> list[Problem]:
+    return [
+        Problem(
+            "invalid-agent",
+            error["msg"],
+            pointer="/".join(("/agents", name, *(str(part) for part in error["loc"][1:]))),
+        )
+        for error in exc.errors(include_url=False, include_input=False)
+    ]
+
+
+def _unfit(name: str, agent: StaticAgent | CommandAgent) -> list[Problem]:
+    if isinstance(agent, StaticAgent):
+        return []
+    problems: list[Problem] = []
+    program = agent.argv[0]
+    if not program or ("/" in program and not Path(program).is_absolute()):
+        message = f"{program!r} would be looked for in the project that is reviewed"
+        hint = "give an absolute path, or a name that is on PATH"
+        problems.append(
+            Problem("relative-program", message, pointer=f"/agents/{name}/argv/0", hint=hint)
+        )
+    return problems + [
+        Problem(code, message, pointer=f"/agents/{name}/env/{variable}")
+        for variable, value in agent.env.items()
+        for code, message in _unfit_variable(variable, value)
+    ]
+
+
+def _unfit_variable(variable: str, value: str) -> list[tuple[str, str]]:
+    if not variable or "=" in variable or "\0" in variable:
+        return [("invalid-variable", f"{variable!r} is no name of a variable")]
+    if variable in _PRIVATE:
+        return [("private-variable", f"{variable} is made for each task anew")]
+    if _DATABASE.fullmatch(variable) or value.startswith(_ADDRESSES):
+        return [("env-holds-database", "agents get no way to the database")]
+    folders = value.split(os.pathsep) if variable == "PATH" else []
+    if not all(Path(folder).is_absolute() for folder in folders):
+        return [("relative-path", "relative folders of PATH lie in the project that is reviewed")]
+    return []
