@@ -95,6 +95,11 @@ def _split(value: Any, by: str) -> Any:
     return value
 
 
+def environment() -> dict[str, str]:
+    """The process's environment, for those few who pass a part of it on."""
+    return dict(os.environ)
+
+
 def unknown_variables() -> dict[str, str | None]:
     """Misspelt FLOWRUNNER_* variables, each with the closest setting: unset is not default."""
     known = {PREFIX + name.upper() for name in Settings.model_fields} | {

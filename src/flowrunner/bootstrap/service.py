@@ -85,11 +85,11 @@ def build_service(
     settings: Settings, addresses: Addresses, *, library: Library | None = None
 ) -> Service:
     """Wire one replica. Nothing runs and nothing is connected yet."""
-    pool = _pool(settings, addresses, "flowrunner", settings.pool_size)
+    pool = make_service_pool(settings, addresses, "flowrunner", settings.pool_size)
     # A renewal must not queue behind work, nor a commit behind readers; and few connections that
     # are used all the time keep their plans warm.
-    lease_pool = _pool(settings, addresses, "flowrunner-leases", 2)
-    commit_pool = _pool(settings, addresses, "flowrunner-commits", _LANES)
+    lease_pool = make_service_pool(settings, addresses, "flowrunner-leases", 2)
+    commit_pool = make_service_pool(settings, addresses, "flowrunner-commits", _LANES)
     flows = library if library is not None else find_flows(settings)
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
@@ -117,7 +117,7 @@ def build_service(
         Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
         Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
     )
-    listener = _Listener(addresses.listen, signals, code, keeper, rounds)
+    listener = _Listener(addresses.listen, signals, rounds)
     return Service(
         settings=settings,
         addresses=addresses,
@@ -138,7 +138,8 @@ def build_service(
     )
 
 
-def _pool(settings: Settings, addresses: Addresses, name: str, size: int) -> Pool:
+def make_service_pool(settings: Settings, addresses: Addresses, name: str, size: int) -> Pool:
+    """Make a pool as the operator's settings want it; it is not open yet."""
     return make_pool(
         addresses.database,
         name=name,
@@ -191,14 +192,10 @@ class _Listener:
         self,
         url: str,
         signals: Signals,
-        code: CodeRunner,
-        keeper: LeaseKeeper[ClaimedTask],
         rounds: tuple[Rounds, ...],
     ) -> None:
         self._url = url
         self._signals = signals
-        self._code = code
-        self._keeper = keeper
         self._rounds = rounds
 
     async def run(self, ready: asyncio.Event) -> None:
@@ -208,17 +205,17 @@ class _Listener:
     def _heard(self, channel: str, payload: str) -> None:
         match channel:
             case channels.TASKS:
-                self._code.wake(frozenset(payload.split(",")) if payload else frozenset())
+                self._signals.heard_tasks(frozenset(payload.split(",") if payload else ()))
             case channels.LEASES:
-                self._keeper.poke()
+                self._signals.heard_leases()
             case channels.EVENTS:
                 self._signals.heard_events(channels.run_ids(payload))
             case _:
                 self._rounds[-1].wake()
 
     def _gap(self) -> None:
-        self._code.wake(frozenset())
-        self._keeper.poke()
+        self._signals.heard_tasks(frozenset())
+        self._signals.heard_leases()
         self._signals.heard_events(frozenset[RunId]())
         for look in self._rounds:
             look.wake()

@@ -15,7 +15,8 @@ from flowrunner.api.app import make_app
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.http import HttpServer, bind
 from flowrunner.bootstrap.service import Service, build_service, running
-from flowrunner.bootstrap.working import Working, build_worker
+from flowrunner.bootstrap.working import build_worker
+from flowrunner.dispatch.worker import Worker
 from flowrunner.engine.lifecycle import Service as Running
 from flowrunner.settings import Settings
 
@@ -28,7 +29,7 @@ class Served:
 
     service: Service
     url: str
-    worker: Working | None
+    worker: Worker | None
 
 
 @asynccontextmanager
@@ -38,9 +39,9 @@ async def serving(
     """Run a replica while the block runs; leaving it drains the worker and stops the loops."""
     service = build_service(settings, addresses)
     more: list[Running] = []
-    worker = build_worker(settings, addresses, service) if with_worker else None
+    worker = build_worker(settings, service) if with_worker else None
     if worker is not None:
-        more += worker.loops
+        more.append(worker)
     url = ""
     if with_http:
         http = HttpServer(make_app(service), bind(settings.host, settings.port))
@@ -54,7 +55,7 @@ async def serving(
             # Streams first: an open one would hold up the server's stop.
             service.feed.close()
             if worker is not None:
-                await worker.drain(settings.drain_seconds)
+                await worker.drain()
 
 
 async def until_stopped(hasten: Callable[[], None]) -> None:

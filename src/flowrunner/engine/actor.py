@@ -152,7 +152,7 @@ class Actor:
             for answer in answers:
                 bodies.update(answer.bodies)
             decision = later if decision is None else decision.then(later)
-            view = view.moved(fold(view.state, later.events), later.events)
+            view = view.moved(fold(view.state, later.events), later.events, bodies)
             answers = await self._quick(later.asks, view)
             if not answers:
                 return _Plan(decision, view, bodies)

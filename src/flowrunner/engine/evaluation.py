@@ -93,7 +93,7 @@ class Evaluator:
         """What prompts, guards and code steps see."""
         body = await self._bodies.get(view.meta.input_ref)
         steps = {step.id: step for step in definition.flow.steps}
-        results = Results(view, steps, reader(self._bodies))
+        results = Results(view, steps, reader(self._bodies, view.fresh))
         return Context(
             run_id=view.meta.run_id,
             input=definition.flow.input.model_validate_json(body),

@@ -19,11 +19,16 @@ from flowrunner.engine.views import RunView
 Read = Callable[[Ref], bytes]
 
 
-def reader(bodies: Bodies) -> Read:
-    """Let user code, which runs in a thread of its own, read payloads through the event loop."""
+def reader(bodies: Bodies, fresh: Mapping[Ref, bytes]) -> Read:
+    """Let user code, which runs in a thread of its own, read payloads through the event loop.
+
+    *fresh* bodies are not stored yet: user code may speak before the commit that brings them.
+    """
     loop = asyncio.get_running_loop()
 
     def read(ref: Ref) -> bytes:
+        if ref in fresh:
+            return fresh[ref]
         return asyncio.run_coroutine_threadsafe(bodies.get(ref), loop).result(timeout=30)
 
     return read

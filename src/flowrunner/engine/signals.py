@@ -38,15 +38,13 @@ class Signals:
         names = frozenset(queues)
         if not names:
             return
-        for listener in self.on_tasks:
-            listener(names)
+        self.heard_tasks(names)
         if self._mode == "coalesced":
             self._hint(TASKS, names)
 
     def leases(self) -> None:
         """Leases were withdrawn: their holders should renew now and learn of it (P12)."""
-        for listener in self.on_leases:
-            listener()
+        self.heard_leases()
         self._hint(LEASES, ("",))
 
     def events(self, runs: Iterable[RunId]) -> None:
@@ -54,6 +52,15 @@ class Signals:
         moved = frozenset(runs)
         self.heard_events(moved)
         self._hint(EVENTS, (str(run) for run in moved))
+
+    def heard_tasks(self, queues: frozenset[str]) -> None:
+        """Somebody offered tasks on *queues*; none named means that any may have some."""
+        for listener in self.on_tasks:
+            listener(queues)
+
+    def heard_leases(self) -> None:
+        for listener in self.on_leases:
+            listener()
 
     def heard_events(self, runs: frozenset[RunId]) -> None:
         for listener in self.on_events:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowrunner.core import events as ev
@@ -12,7 +12,10 @@ from flowrunner.db.runs import LoadedRun, RunMeta
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """State and results at one instant. *ahead* holds what is decided but not committed yet."""
+    """State and results at one instant. *ahead* holds what is decided but not committed yet.
+
+    *fresh* are the bodies that these results refer to: the database does not have them yet.
+    """
 
     meta: RunMeta
     state: RunState
@@ -20,15 +23,18 @@ class RunView:
     errors: dict[int, Failure]
     reasons: dict[int, str]
     ahead: dict[int, Ref | Failure] = field(default_factory=dict[int, "Ref | Failure"])
+    fresh: Mapping[Ref, bytes] = field(default_factory=dict[Ref, bytes])
 
     @classmethod
     def of(cls, loaded: LoadedRun) -> RunView:
         return cls(loaded.meta, loaded.state, loaded.outputs, loaded.errors, loaded.reasons)
 
-    def moved(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
+    def moved(
+        self, state: RunState, events: Iterable[ev.Event], fresh: Mapping[Ref, bytes]
+    ) -> RunView:
         """The view after *events* that are not committed: this one is left as it was."""
         ahead = {**self.ahead, **_results(events)}
-        return replace(self, state=state, ahead=ahead)
+        return replace(self, state=state, ahead=ahead, fresh=fresh)
 
     def committed(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
         """The view after *events* were committed; takes over this view's results."""
@@ -39,7 +45,7 @@ class RunView:
             else:
                 self.outputs[step] = result
         self.reasons.update(_reasons(events))
-        return replace(self, state=state, ahead={})
+        return replace(self, state=state, ahead={}, fresh={})
 
     def output(self, step: int) -> Ref | None:
         result = self.ahead.get(step)
