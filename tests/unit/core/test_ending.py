@@ -2,9 +2,10 @@
 
 import pytest
 
-from builders import a_graph, a_run, a_word, decided, statuses, told, what_happens
+from builders import FATAL, a_graph, a_run, a_word, decided, statuses, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core.decision import LeaseGuard, TimerGuard, Verdict
+from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.inputs import RUN_LEVEL, TimerKind
 from flowrunner.core.model import Failure, Ref, RunState, RunStatus
@@ -95,6 +96,16 @@ def test_the_first_failure_is_the_runs() -> None:
         "b#1 rejected: errored",
         "render what there is?",
     ]
+
+
+def test_folding_keeps_the_first_failure() -> None:
+    """R2-46: a log with two failures, should one ever be stored, has one error."""
+    state = a_run(a_graph("a", "b"), "a yes", "b yes")
+    other = Failure("other", "second")
+
+    after = fold(state, [ev.StepFailed(0, 1, FATAL), ev.StepFailed(1, 1, other)])
+
+    assert after.failure == Failure("agent_error", "step 'a' failed: it gave up")
 
 
 def test_a_tolerated_failure_degrades_the_run() -> None:

@@ -134,7 +134,14 @@ def test_text_and_references_keep_their_order() -> None:
     ]
 
 
-@given(st.text("$.{}[]\"'| abcfindscoutpj-_0\n", max_size=60), st.sets(st.sampled_from(KNOWN)))
+PIECES = (
+    *("{{", "}}", "{", "}", " ", "$", ".", "|", "\n", "x"),
+    *("steps", ".scan", '["find-bugs"]', ".output", ".json", "[0]", ".x", '| default("-")'),
+    *("$find", "-bugs", "-2", "$scan", "$a.b", "{{ steps.scan.output }}"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=20).map("".join), st.sets(st.sampled_from(KNOWN)))
 def test_nothing_of_a_template_is_lost(template: str, known: set[str]) -> None:
     """The sources of all parts, joined, are the template; or there is a problem."""
     found = parse(template, known)
