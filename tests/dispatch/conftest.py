@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 from structlog.testing import capture_logs
 
 
 @pytest.fixture(autouse=True)
-def log_lines() -> Iterator[list[MutableMapping[str, Any]]]:
-    """Keep log lines out of the way, and in reach."""
-    with capture_logs() as lines:
-        yield lines
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Run async tests on asyncio, as the product does."""
-    return "asyncio"
+def _quiet() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction]  # pytest uses it
+    """Keep log lines out of the way."""
+    with capture_logs():
+        yield

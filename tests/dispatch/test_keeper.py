@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from dispatch.lease_model import Claim, LeaseModel
-from dispatch.waiting import until
+from fixtures.waiting import until
 from flowrunner.core.errors import InvalidInputError, UnavailableError
 from flowrunner.leases.keeper import LeaseKeeper, steady
 from flowrunner.leases.ports import LossReason

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.agents import a_command, an_agent, is_alive, names_in, note, noted, numbers_in
-from dispatch.waiting import until
+from fixtures.waiting import until
 from flowrunner.dispatch.process import AgentProcess, Ended, ProcessLimits
 from flowrunner.dispatch.spawning import AgentCommand
 

@@ -11,6 +11,7 @@ from flowrunner.core.graph import Limits
 from flowrunner.wire.base import ReplyModel, RequestModel
 
 REPLACEMENT = "\ufffd"
+_MARK_ROOM = 64
 
 FailureClass: TypeAlias = Literal["transient", "quota", "contract", "fatal"]
 Outcome: TypeAlias = Literal["completed", "failed", "cancelled"]
@@ -32,8 +33,8 @@ def _short(limit: int) -> BeforeValidator:
     def cut(value: object) -> object:
         if not isinstance(value, str) or len(value) <= limit:
             return _storable(value)
-        mark = f" [flowrunner: cut, {len(value) - limit} more characters]"
-        return storable(value[: limit - len(mark)] + mark)
+        kept = limit - _MARK_ROOM
+        return storable(f"{value[:kept]} [flowrunner: cut, {len(value) - kept} more characters]")
 
     return BeforeValidator(cut)
 
