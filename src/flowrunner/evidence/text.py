@@ -13,7 +13,16 @@ MAX_CELL = 300
 """Characters in one cell of a table; longer text is cut and marked."""
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_MARKUP = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~@&:])")
+# Only what means something where it stands is escaped: a report is read as it is, too.
+_MARKUP = re.compile(
+    r"""(?P<mark>
+        [\\`*\[\]<>|~&@]          # means something anywhere
+      | (?<![^\W_])_|_(?![^\W_])   # emphasis, but not inside a word
+      | (?<=www)\.|:(?=//)        # what would become a link
+      | ^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]   # a heading, a list, a rule
+    )""",
+    re.VERBOSE | re.IGNORECASE,
+)
 _ENTITIES = {"<": "&lt;", "&": "&amp;"}
 _FENCES = re.compile(r"`{3,}")
 
