@@ -43,10 +43,14 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What is let in: further *hosts* (`name` or `name:port`), and *tokens*, if there are any."""
+    """What is let in: further *hosts* (`name` or `name:port`), and *tokens*, if there are any.
+
+    *is_local*: nobody beyond this machine can connect.
+    """
 
     hosts: tuple[Authority, ...] = ()
     tokens: tuple[str, ...] = ()
+    is_local: bool = False
 
     @classmethod
     def of(cls, hosts: Sequence[str], tokens: Sequence[str], bound: str = "") -> Gate:
@@ -63,7 +67,7 @@ class Gate:
         own = parse_authority(f"[{bound}]" if ":" in bound else bound)
         if own is not None and not _is_wildcard(own.name):
             found.append(own)
-        return cls(tuple(found), tuple(tokens))
+        return cls(tuple(found), tuple(tokens), is_local=is_loopback(bound))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ def is_loopback(host: str) -> bool:
 
 def principal_of(asked: Asked, gate: Gate) -> str:
     """Name the caller for the record: never the token itself."""
-    if not gate.tokens:
+    if gate.is_local or not gate.tokens:
         return "local"
     return f"token-{sha256(_bearer(asked).encode()).hexdigest()[:8]}"
 

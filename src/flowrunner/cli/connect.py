@@ -1,0 +1,78 @@
+"""The server a command talks to: the one named, the one that runs here, or one of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flowrunner.cli.address import read_address
+from flowrunner.cli.shell import Shell
+from flowrunner.client import Client, ClientError
+from flowrunner.embedded.home import data_home
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PATIENCE_SECONDS = 15.0
+
+
+class Own(Enum):
+    """What a command starts for itself when no server runs: how much of a service it needs."""
+
+    READING = "reading"
+    ENGINE = "engine"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """*is_near*: the server sees the same files as we do; *is_own*: it ends with the command."""
+
+    client: Client
+    is_near: bool
+    is_own: bool
+
+
+@contextmanager
+def connected(shell: Shell, own: Own) -> Generator[Connection]:
+    """Yield a server that answers. Raises UnreachableError if the named one does not."""
+    if shell.server:
+        with Client(
+            shell.server, token=shell.token, patience_seconds=_PATIENCE_SECONDS, name="cli"
+        ) as client:
+            client.get_version()
+            yield Connection(client, is_near=is_near(shell.server), is_own=False)
+        return
+    found = running_client(shell)
+    if found is not None:
+        with found:
+            yield Connection(found, is_near=True, is_own=False)
+        return
+    from flowrunner.cli.ephemeral import own_server  # noqa: PLC0415  # it imports the service
+
+    with own_server(shell, own) as (url, token), Client(url, token=token, name="cli") as client:
+        yield Connection(client, is_near=True, is_own=True)
+
+
+def running_client(shell: Shell) -> Client | None:
+    """A client of the server that runs for this user on this machine, if it answers."""
+    address = read_address(shell.data_home or data_home())
+    if address is None:
+        return None
+    token = shell.token or address.token
+    with Client(address.url, token=token, patience_seconds=0, name="cli") as probe:
+        try:
+            probe.get_version()
+        except ClientError:
+            return None
+    return Client(address.url, token=token, patience_seconds=_PATIENCE_SECONDS, name="cli")
+
+
+def is_near(server: str) -> bool:
+    return urlsplit(server).hostname in _LOOPBACK
+
+
+def here() -> str:
+    return str(Path.cwd().resolve())

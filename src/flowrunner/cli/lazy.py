@@ -1,0 +1,47 @@
+"""Commands that are imported when they are used: `--version` and `--help` import none of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import click
+
+
+class Late(NamedTuple):
+    """Where a command is, and what it does in a few words."""
+
+    module: str
+    help: str
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are `MODULE.command`, named in *late*."""
+
+    def __init__(self, *args: object, late: Mapping[str, Late], **given: object) -> None:
+        super().__init__(*args, **given)  # pyright: ignore[reportArgumentType]  # click's own
+        self._late = dict(late)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self._late, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        late = self._late.get(cmd_name)
+        if late is None:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = importlib.import_module(late.module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, late.help) for name, late in self._late.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name not in self._late and not name.startswith("-"):
+            raise click.exceptions.NoSuchCommand(name, possibilities=list(self._late), ctx=ctx)
+        return super().resolve_command(ctx, args)

@@ -1,0 +1,148 @@
+"""`run FLOW`: launch it and follow it to its end, on the server that is there or on our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from flowrunner.cli.arguments import Given, read_arguments, read_labels
+from flowrunner.cli.connect import Connection, Own, connected, here
+from flowrunner.cli.ending import Wanted, see_it_through
+from flowrunner.cli.exits import CommandError, Exit
+from flowrunner.cli.shell import Shell, takes_shell
+from flowrunner.wire.flows import FlowDetail
+from flowrunner.wire.runs import LaunchBody, LaunchReply
+
+_REPO = "repo"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the options say of the run itself."""
+
+    band: str | None
+    project: str | None
+    model: str | None
+    agent: str | None
+    title: str
+    labels: dict[str, str]
+
+
+_HELP = """Launch FLOW and follow it to its end.
+
+\b
+KEY=VALUE    a text             KEY:=JSON   any other value
+KEY=@FILE    a file's text      KEY=-       stdin's text
+repo=DIR     the folder to run against, as --project
+BAND         small, medium, large: as --band
+
+Without a server, one is started for this run and stopped at its end. Ctrl-C then cancels the
+run; with a server it leaves the run going.
+"""
+
+
+@click.command("run", help=_HELP)
+@click.argument("flow")
+@click.argument("words", metavar="[KEY=VALUE | BAND]...", nargs=-1)
+@click.option("-i", "--input", "input_file", metavar="FILE", help="The input as JSON; - for stdin.")
+@click.option("--band", help="How deep: small, medium, large, or auto.")
+@click.option("--project", metavar="DIR", help="What it runs against; default: this folder.")
+@click.option("--model", help="The model that agents are to use.")
+@click.option("--agent", help="The operator's agent that is to run the steps.")
+@click.option("--title", default="", help="A name for people.")
+@click.option("-l", "--label", "labels", metavar="NAME=VALUE", multiple=True)
+@click.option("--key", help="An Idempotency-Key: the same key starts one run.")
+@click.option("-d", "--detach", is_flag=True, help="Print the id and leave it running.")
+@click.option("--report", is_flag=True, help="Print the report on stdout at the end.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the report there.",
+)
+@click.option("--fail-on", metavar="outcome=VALUE", help="Exit with 11 if that is the outcome.")
+@takes_shell
+def command(
+    shell: Shell,
+    *,
+    flow: str,
+    words: tuple[str, ...],
+    input_file: str | None,
+    labels: tuple[str, ...],
+    key: str | None,
+    detach: bool,
+    report: bool,
+    output: Path | None,
+    fail_on: str | None,
+    **asked: Any,
+) -> None:
+    """Launch FLOW and follow it to its end."""
+    wanted = Wanted.of(report=report, output=output, fail_on=fail_on)
+    given = read_arguments(words, input_file)
+    options = Asked(labels=read_labels(labels), **asked)
+    with connected(shell, Own.WORKER) as connection:
+        if detach and connection.is_own:
+            hint = "start a server first: flowrunner serve"
+            raise CommandError("there is no server to leave the run to", Exit.USAGE, hint=hint)
+        detail = connection.client.get_flow(flow)
+        body = _body(given, options, detail, is_near=connection.is_near)
+        reply = connection.client.launch(flow, body, key=key)
+        if detach:
+            _tell_detached(shell, connection, reply)
+            return
+        code = see_it_through(shell, connection, str(reply.id), wanted)
+    raise click.exceptions.Exit(int(code))
+
+
+def _body(given: Given, asked: Asked, flow: FlowDetail, *, is_near: bool) -> LaunchBody:
+    """Put the launch together. `repo` is the project unless the flow's input knows better."""
+    values = dict(given.input)
+    roots = [asked.project] if asked.project else []
+    if _REPO in values and _REPO not in flow.input_schema.get("properties", {}):
+        roots.append(str(values.pop(_REPO)))
+    bands = [band for band in (asked.band, given.band) if band]
+    if len(set(roots)) > 1 or len(set(bands)) > 1:
+        twice = "the project" if len(set(roots)) > 1 else "the band"
+        raise CommandError(f"{twice} is given twice", Exit.USAGE, code="usage")
+    project = roots[0] if roots else None
+    if is_near:
+        project = _folder(project) if project else here()
+    try:
+        return LaunchBody(
+            input=values,
+            band=bands[0] if bands else None,
+            project=project,
+            model=asked.model,
+            agent=asked.agent,
+            title=asked.title,
+            labels=asked.labels,
+        )
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_input=False)
+        lines = [f"/{'/'.join(map(str, each['loc']))}: {each['msg']}" for each in told]
+        message = "the launch cannot be accepted"
+        raise CommandError(message, Exit.INVALID, code="invalid-input", problems=lines) from None
+
+
+def _folder(text: str) -> str:
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        told = f"'{text}' is no folder"
+        raise CommandError(told, Exit.INVALID, code="no-such-folder", hint="give --project DIR")
+    return str(folder.resolve())
+
+
+def _tell_detached(shell: Shell, connection: Connection, reply: LaunchReply) -> None:
+    if shell.as_json:
+        shell.answer({**reply.model_dump(mode="json"), "exit_code": int(Exit.OK)})
+        return
+    shell.say(str(reply.id))
+    again = " (it was launched before)" if reply.replayed else ""
+    shell.tell(
+        f"running at {connection.client.server}{again}: flowrunner watch {str(reply.id)[-8:]}"
+    )
