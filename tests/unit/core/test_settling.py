@@ -119,6 +119,16 @@ def test_a_zombie_that_knows_the_attempt_meets_the_guard() -> None:
     assert decision.guards == (LeaseGuard(0, 2, 99),)
 
 
+def test_no_epoch_is_no_duplicate() -> None:
+    """I5: a step that no lease has ended yet has epoch 0, and 0 repeats nothing."""
+    state = a_run(a_graph("a"), "a yes")
+
+    decision = decide(state, [settled(inp.Succeeded(Ref("out")), epoch=0)])
+
+    assert decision.verdicts == (Verdict.ACCEPTED,)
+    assert decision.guards == (LeaseGuard(0, 1, 0),)
+
+
 @pytest.mark.parametrize(
     "outcome", [inp.Succeeded(Ref("out")), inp.Errored(FATAL), inp.Errored(FLAKY), inp.Stopped("x")]
 )

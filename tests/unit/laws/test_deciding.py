@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
-from flowrunner.core.decision import Prepare, Verdict
+from flowrunner.core.decision import LeaseGuard, Prepare, TimerGuard, Verdict
 from flowrunner.core.draft import Draft
 from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph, StepKind
@@ -46,6 +46,44 @@ def test_deciding_before_the_launch_is_total_too(launch: Launch, batch: list[inp
 
     assert_sound(after)
     assert any(isinstance(given, inp.Launched) for given in batch) or after == state
+
+
+@given(launches(), choices)
+def test_what_is_fenced_is_guarded(launch: Launch, picks: list[int]) -> None:
+    """P2, R2-42: what a lease or a timer caused is committed only while that one stands."""
+    world = a_world(*launch, picks)
+
+    for given_ in [*likely(world), *unlikely(world)]:
+        decision = decide(world.state, [given_])
+        if decision.verdicts == (Verdict.ACCEPTED,):
+            match given_:
+                case inp.TaskSettled() | inp.TaskLost():
+                    guard = LeaseGuard(given_.step, given_.attempt, given_.epoch)
+                    assert decision.guards == (guard,)
+                case inp.TimerFired(kind=kind, step=step, token=token):
+                    assert decision.guards == (TimerGuard(kind, step, token),)
+                case _:
+                    assert decision.guards == ()
+
+
+@given(launches(), choices)
+def test_an_end_says_how_it_came(launch: Launch, picks: list[int]) -> None:
+    """R2-17, R2-21, D2-33: the last event, the status and what became of the steps agree."""
+    world = finish(a_world(*launch, picks))
+
+    last, state = world.log[-1], world.state
+    failed = [n for n, step in enumerate(state.steps) if step.status is StepStatus.FAILED]
+    match last:
+        case ev.RunCompleted(degraded=degraded):
+            assert state.status is RunStatus.COMPLETED
+            assert degraded == bool(failed)
+            assert all(satisfies(state, n) for n in range(len(state.steps)))
+        case ev.RunFailed(error=error):
+            assert (state.status, state.failure) == (RunStatus.FAILED, error)
+            assert error.code == "run_deadline" or not all(satisfies(state, n) for n in failed)
+        case _:
+            assert isinstance(last, ev.RunCancelled)
+            assert state.status is RunStatus.CANCELLED
 
 
 @given(launches(), choices)
