@@ -106,6 +106,6 @@ def _bad_paths(root: Path, paths: Sequence[str]) -> Iterator[Problem]:
 
 def _below(files: Sequence[str], paths: Sequence[str]) -> list[str]:
     wanted = {os.path.normpath(path) for path in paths}
-    if "." in wanted:
+    if not wanted or "." in wanted:
         return list(files)
     return [f for f in files if any(f == each or f.startswith(f"{each}/") for each in wanted)]

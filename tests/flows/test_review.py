@@ -138,6 +138,9 @@ def test_a_static_pass_says_so_and_does_not_approve(project: Path) -> None:
     run = rehearse(project, everyone(answer(model_asked=False)))
 
     assert verdict(run) == "comment"
+    judgement = run.results["decide"]
+    assert isinstance(judgement, Judgement)
+    assert judgement.reasons == ("no model was asked: only static checks were made",)
     head = run.report().markdown[:120]
     assert "**No model was asked.** Only static checks were made" in head
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,7 +55,7 @@ def define(snapshot: Snapshot, personas: Mapping[str, Persona]) -> Definition | 
         return Refused(name, snapshot.file, (flow,))
     problems = check_flow(flow, personas.keys())
     if problems:
-        return Refused(str(flow.name), snapshot.file, tuple(_placed(problems, snapshot)))
+        return Refused(str(flow.name), snapshot.file, problems)
     return _pinned(flow, loaded.snapshot, personas)
 
 
@@ -70,10 +70,6 @@ def _flow_in(module: ModuleType, snapshot: Snapshot) -> Flow | Problem:
     hint = f"rename `{others[0]}` to `flow`" if others else None
     hint = hint or "a file that is no flow has a name that begins with '_'"
     return Problem("no-flow", "the file defines no `flow = Flow(...)`", snapshot.file, hint=hint)
-
-
-def _placed(problems: Sequence[Problem], snapshot: Snapshot) -> list[Problem]:
-    return [p if p.file is not None else replace(p, file=snapshot.file) for p in problems]
 
 
 def _pinned(flow: Flow, snapshot: Snapshot, personas: Mapping[str, Persona]) -> Definition:

@@ -86,6 +86,21 @@ def test_an_edited_file_is_loaded_anew(tmp_path: Path) -> None:
     assert first.hash != second.hash
 
 
+def test_a_load_that_failed_is_tried_afresh(tmp_path: Path) -> None:
+    """What was mended outside the flow's files counts: nothing half-run is kept."""
+    place = tmp_path / "setting"
+    files = {
+        "p/__init__.py": "from .look import FOUND\nassert FOUND\n" + a_flow("p"),
+        "p/look.py": f"from pathlib import Path\nFOUND = Path({str(place)!r}).exists()\n",
+    }
+    level = a_level(tmp_path, files)
+    assert [p.code for p in Library.discover([level]).problems] == ["import-error"]
+
+    place.touch()
+
+    assert Library.discover([level]).names() == ("p",)
+
+
 def test_what_is_imported_late_is_the_pinned_text(tmp_path: Path) -> None:
     """D2-21: a step that imports in its body gets the text of its hash, not of the file now."""
     run = "def run(ctx):\n    from .late import WORD\n    return WORD\n"
