@@ -10,6 +10,7 @@ from flows.code_review.roster import REVIEWERS
 
 from flowrunner.core.model import Failure
 from flowrunner.definitions.folders import shipped_folder
+from flowrunner.definitions.library import Library
 from flowrunner.definitions.personas import load_personas
 from flowrunner.definitions.prompts import build_prompt
 from flowrunner.wire.findings import Answer, Claim, Severity, Verdict
@@ -88,6 +89,15 @@ def test_a_verifier_is_told_every_verdict() -> None:
     told = set(re.findall(r"`(\w+)`:", PERSONAS.by_name["claim-verifier"].body))
 
     assert told == {verdict.value for verdict in Verdict}
+
+
+def test_shipped_flows_register_cleanly() -> None:
+    """What comes with the program has no problem, and every band of it can be launched."""
+    library = Library.shipped()
+
+    assert library.problems == ()
+    assert library.names() == ("code-review",)
+    assert library.get("code-review").flow.bands == ("small", "medium", "large")
 
 
 def test_every_agent_step_of_a_shipped_flow_has_a_form_to_fit() -> None:

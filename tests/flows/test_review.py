@@ -54,6 +54,12 @@ def verdict(run: Rehearsal) -> str:
     return judgement.verdict
 
 
+def reasons(run: Rehearsal) -> tuple[str, ...]:
+    judgement = run.results["decide"]
+    assert isinstance(judgement, Judgement)
+    return judgement.reasons
+
+
 def test_reviewers_who_all_looked_and_found_nothing_approve(project: Path) -> None:
     """The only way to an approval: everyone answered, a model was asked, all files were read."""
     run = rehearse(project, everyone(answer()), band="large")
@@ -138,9 +144,7 @@ def test_a_static_pass_says_so_and_does_not_approve(project: Path) -> None:
     run = rehearse(project, everyone(answer(model_asked=False)))
 
     assert verdict(run) == "comment"
-    judgement = run.results["decide"]
-    assert isinstance(judgement, Judgement)
-    assert judgement.reasons == ("no model was asked: only static checks were made",)
+    assert reasons(run) == ("no model was asked: only static checks were made",)
     head = run.report().markdown[:120]
     assert "**No model was asked.** Only static checks were made" in head
 
@@ -151,7 +155,7 @@ def test_unread_files_keep_a_review_from_approving(project: Path) -> None:
     run = rehearse(project, everyone(answer(reviewed_files=["./" + path for path in read])))
 
     assert verdict(run) == "comment"
-    assert "no answer says that it read schema.sql" in run.report().markdown
+    assert "no answer says that it read schema.sql" in reasons(run)
 
 
 def test_an_answer_that_was_cut_short_keeps_from_approving(project: Path) -> None:
@@ -168,9 +172,7 @@ def test_files_that_change_under_the_review_are_noticed(project: Path) -> None:
 
     run = rehearse(project, answers)
 
-    judgement = run.results["decide"]
-    assert isinstance(judgement, Judgement)
-    assert "files changed while they were reviewed" in judgement.reasons
+    assert "files changed while they were reviewed" in reasons(run)
 
 
 def test_a_finding_outside_the_scope_is_checked_too(project: Path) -> None:
