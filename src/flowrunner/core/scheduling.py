@@ -73,7 +73,7 @@ class _Scheduler:
         if isinstance(given, inp.Launched):
             return self._launch(given)
         if self.draft.run.status is not RunStatus.RUNNING:
-            return Verdict.LATE
+            return self._after_the_end(given)
         match given:
             case inp.TaskSettled():
                 return self._settle(given)
@@ -95,6 +95,13 @@ class _Scheduler:
                 return Verdict.ACCEPTED
             case _:
                 assert_never(given)
+
+    def _after_the_end(self, given: inp.Input) -> Verdict:
+        """The log is closed; a result that was applied before is still no late one (P1)."""
+        if isinstance(given, inp.TaskSettled):
+            is_known = self.draft.step(given.step).epoch == given.epoch != 0
+            return Verdict.DUPLICATE if is_known else Verdict.LATE
+        return Verdict.LATE
 
     def advance(self) -> tuple[Ask, ...]:
         """Offer what needs no preparing; ask for the rest."""

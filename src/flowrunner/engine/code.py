@@ -17,12 +17,12 @@ from flowrunner.core.model import Failure, FailureClass, Ref, Usage
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.engine import threads
-from flowrunner.engine.evaluation import CodeCall, told
+from flowrunner.engine.evaluation import CodeCall
 from flowrunner.engine.letters import Answer, Told
+from flowrunner.engine.raising import raised
 from flowrunner.engine.residents import Residents
 from flowrunner.leases.keeper import LeaseKeeper
 from flowrunner.leases.ports import LossReason
-from flowrunner.wire.tasks import storable
 
 log = structlog.stdlib.get_logger()
 
@@ -124,7 +124,7 @@ class CodeRunner:
             failure = Failure("timeout_total", str(error), FailureClass.TRANSIENT)
             return inp.Errored(failure), {}
         except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
-            message = storable(f"{what} raised {told(error)}")
+            message = f"{what} raised {raised(error)}"
             return inp.Errored(Failure("code_error", message)), {}
         ref = ref_of(body)
         return inp.Succeeded(ref, Usage()), {ref: body}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from flowrunner.engine import threads
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.census import census_of
 from flowrunner.engine.letters import Answer
+from flowrunner.engine.raising import raised
 from flowrunner.engine.results import Outcomes, Results, reader
 from flowrunner.engine.views import RunView
 from flowrunner.wire.tasks import storable
@@ -168,21 +168,12 @@ class Evaluator:
         except _UnresolvedError as error:
             return Failure("unresolved_reference", str(error))
         except Exception as error:  # noqa: BLE001  # whatever user code raises is its step's failure
-            return Failure("definition_error", storable(f"the {what} raised {told(error)}"))
+            return Failure("definition_error", f"the {what} raised {raised(error)}")
 
 
 def started_at(view: RunView) -> datetime:
     """A run's id is a UUIDv7: its first 48 bits are the milliseconds of its launch."""
     return datetime.fromtimestamp((view.meta.run_id.int >> 80) / 1000, tz=UTC)
-
-
-def told(error: BaseException) -> str:
-    """An exception in one line, with the place in the flow that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    ours = str(Path(__file__).parents[1])
-    theirs = [frame for frame in frames if not frame.filename.startswith(ours)]
-    place = f" ({Path(theirs[-1].filename).name}:{theirs[-1].lineno})" if theirs else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 class _UnresolvedError(Exception):

@@ -13,12 +13,14 @@ from flowrunner.core.model import Failure, FailureClass, Ref, Usage
 from flowrunner.db.payloads import ref_of
 from flowrunner.definitions.flow import Step
 from flowrunner.engine.letters import Answer
-from flowrunner.wire.tasks import TaskReport
+from flowrunner.engine.raising import raised
+from flowrunner.wire.tasks import TaskReport, shortened
 
 M = TypeVar("M", bound=BaseModel)
 
 _FENCED = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 _MOST_ERRORS = 5
+_MOST_CHARACTERS = 4_000
 
 
 def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref, bytes]]:
@@ -51,6 +53,8 @@ def parse_answer(text: str, model: type[M]) -> M | Failure:
         return model.model_validate_json(found)
     except ValidationError as error:
         return Failure("answer_invalid", _told(error), FailureClass.CONTRACT)
+    except Exception as error:  # noqa: BLE001  # a validator that raises is the flow's mistake (D2-05)
+        return Failure("definition_error", f"checking the answer raised {raised(error)}")
 
 
 def read_answer(text: str, model: type[M]) -> M:
@@ -81,7 +85,8 @@ def _told(error: ValidationError) -> str:
     shown = [f"{'.'.join(map(str, e['loc'])) or 'answer'}: {e['msg']}" for e in errors]
     rest = len(shown) - _MOST_ERRORS
     told = "; ".join(shown[:_MOST_ERRORS])
-    return f"{told}; and {rest} more" if rest > 0 else told
+    # Keys and messages are the agent's words: they may be long, and hold what no column does.
+    return shortened(f"{told}; and {rest} more" if rest > 0 else told, _MOST_CHARACTERS)
 
 
 class Reported:

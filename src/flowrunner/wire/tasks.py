@@ -29,12 +29,17 @@ def _storable(value: object) -> object:
     return storable(value) if isinstance(value, str) else value
 
 
+def shortened(text: str, limit: int) -> str:
+    """Make *text* storable and cut it after *limit* characters, saying so (P11)."""
+    if len(text) <= limit:
+        return storable(text)
+    kept = limit - _MARK_ROOM
+    return storable(f"{text[:kept]} [flowrunner: cut, {len(text) - kept} more characters]")
+
+
 def _short(limit: int) -> BeforeValidator:
     def cut(value: object) -> object:
-        if not isinstance(value, str) or len(value) <= limit:
-            return _storable(value)
-        kept = limit - _MARK_ROOM
-        return storable(f"{value[:kept]} [flowrunner: cut, {len(value) - kept} more characters]")
+        return shortened(value, limit) if isinstance(value, str) else value
 
     return BeforeValidator(cut)
 
@@ -42,7 +47,10 @@ def _short(limit: int) -> BeforeValidator:
 Text: TypeAlias = Annotated[str, BeforeValidator(_storable)]
 Message: TypeAlias = Annotated[str, _short(16_000)]
 Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Count: TypeAlias = Annotated[int, Field(ge=0)]
+# What bigint columns hold, and the sums of a run's steps still do.
+Count: TypeAlias = Annotated[int, Field(ge=0, le=10**15)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Epoch: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class ClaimedTask(ReplyModel):
@@ -81,7 +89,7 @@ class Usage(RequestModel):
     input_tokens: Count = 0
     output_tokens: Count = 0
     cost_microusd: Count = 0
-    seconds: float = Field(default=0.0, ge=0)
+    seconds: Seconds = 0.0
 
 
 class TaskReport(RequestModel):
@@ -91,7 +99,7 @@ class TaskReport(RequestModel):
     nothing cannot be reported as one that found nothing (P9).
     """
 
-    epoch: int
+    epoch: Epoch
     outcome: Outcome
     output: Text | None = None
     error: TaskError | None = None
@@ -144,7 +152,7 @@ class RenewRequest(RequestModel):
     """Every lease the worker knows; *lease_seconds* from now, by the database's clock."""
 
     lease_seconds: float = Field(gt=0, le=3600)
-    held: tuple[int, ...] = ()
+    held: tuple[Epoch, ...] = ()
 
 
 class Renewal(ReplyModel):
@@ -157,8 +165,8 @@ class Renewal(ReplyModel):
 class ReleaseRequest(RequestModel):
     """Hand leases back: those in *epochs*, or all that are not in *keep*. Exactly one is given."""
 
-    epochs: tuple[int, ...] | None = None
-    keep: tuple[int, ...] | None = None
+    epochs: tuple[Epoch, ...] | None = None
+    keep: tuple[Epoch, ...] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> ReleaseRequest:
@@ -181,5 +189,5 @@ class Chunk(RequestModel):
 
 
 class TranscriptRequest(RequestModel):
-    epoch: int
+    epoch: Epoch
     chunks: tuple[Chunk, ...] = Field(min_length=1)

@@ -85,13 +85,13 @@ def test_a_callback_twice_in_a_batch_is_applied_once() -> None:
 
 
 def test_stopping_twice_is_stopping_once() -> None:
-    """R2-40, I5: the run has ended with the first callback, and the second one is late."""
+    """R2-40, I5, P1: the run has ended with the first callback, and the second one repeats it."""
     stopped = inp.TaskSettled(0, 1, 7, inp.Stopped("by hand"))
     state = a_run(a_graph("a"), "a yes")
 
     decision = decide(state, [stopped, stopped])
 
-    assert decision.verdicts == (Verdict.ACCEPTED, Verdict.LATE)
+    assert decision.verdicts == (Verdict.ACCEPTED, Verdict.DUPLICATE)
     assert len(decision.events) == 2
 
 
