@@ -44,8 +44,8 @@ class CommandAgent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["command"]
-    argv: tuple[Annotated[str, Field(pattern=r"^[^\0]*$")], ...] = Field(min_length=1)
-    env: dict[str, Annotated[str, Field(pattern=r"^[^\0]*$")]] = {}
+    argv: tuple[Annotated[str, Field(pattern=r"^[^\x00]*$")], ...] = Field(min_length=1)
+    env: dict[str, Annotated[str, Field(pattern=r"^[^\x00]*$")]] = {}
     output_cap: int = Field(default=OUTPUT_CAP, gt=0)
 
 

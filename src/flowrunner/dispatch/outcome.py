@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import signal
+from collections.abc import Mapping
 
-from flowrunner.dispatch.process import Ended, ProcessLimits
+from flowrunner.dispatch.process import Cause, Ended, ProcessLimits
 from flowrunner.wire.tasks import FailureClass, TaskError, TaskReport, Usage
 
 _MAY_HEAL = frozenset(
@@ -84,11 +85,11 @@ def _failed(
 ) -> TaskError:
     said = f"; it said last: {ended.stderr_tail}" if ended.stderr_tail else ""
     return TaskError(
-        code=code or _CODES[ended.cause], message=message + said, failure_class=failure_class
+        code=code or CODES[ended.cause], message=message + said, failure_class=failure_class
     )
 
 
-_CODES = {
+CODES: Mapping[Cause, str] = {
     "timeout_total": "timeout_total",
     "timeout_idle": "timeout_idle",
     "output_flood": "output_flood",

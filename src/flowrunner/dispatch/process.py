@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,7 +129,7 @@ class AgentProcess:
             try:
                 await self._follow(spawned)
             finally:
-                await self._bury(spawned)
+                await _surely(self._bury(spawned))
         finally:
             await asyncio.to_thread(_remove, folder)
         return self._ended()
@@ -247,6 +247,20 @@ def _cause(said: str, breach: Breach | None) -> Cause:
             return breach or ("stopped" if said == "stopped" else "killed")
         case _:
             return "supervisor_lost"
+
+
+async def _surely(ending: Coroutine[None, None, None]) -> None:
+    """Await *ending* to its end even if we are cancelled meanwhile; then be cancelled."""
+    task = asyncio.ensure_future(ending)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled:
+        raise asyncio.CancelledError
+    task.result()
 
 
 def _remove(folder: Path) -> None:

@@ -24,7 +24,8 @@ from pathlib import Path
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 _STRAGGLER_SECONDS = 0.5
-ABANDONED_SECONDS = 1.0
+PATIENCE_SHARE = 0.25
+"""Of the watchdog's time: what agents of a lost worker get between SIGTERM and SIGKILL."""
 _KILL_SECONDS = 5.0
 _OVERSLEPT_SECONDS = 1.0
 _PAUSE_MILLISECONDS = 20
@@ -46,13 +47,13 @@ def main(argv: list[str]) -> int:
         _let_go_of_streams()
         cause = watch.wait(watchdog)
     finally:
-        left = watch.end_all(_patience(cause, grace))
+        left = watch.end_all(_patience(cause, grace, watchdog))
         _remove(scratch)
     _tell(status, f"end {cause} {watch.status} {left}")
     return 0
 
 
-def _patience(cause: str, grace: float) -> float:
+def _patience(cause: str, grace: float, watchdog: float) -> float:
     """How many seconds lie between asking politely and killing."""
     match cause:
         case "ended":
@@ -60,7 +61,7 @@ def _patience(cause: str, grace: float) -> float:
         case "stopped":
             return grace
         case "worker_gone" | "worker_silent":
-            return min(grace, ABANDONED_SECONDS)
+            return min(grace, watchdog * PATIENCE_SHARE)
         case _:
             return 0.0
 

@@ -1,0 +1,265 @@
+"""Our worker against a real database and a real service: claim, run, report, lose, drain."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dispatch.agents import is_alive, names_in, note, noted, numbers_in
+from dispatch.stage import TIMES, an_outfit, over_sql, patient
+from dispatch.tasks import AROUND, a_room
+from fixtures.databases import Database
+from fixtures.libraries import a_flow, a_library, agent
+from fixtures.proxy import Proxy
+from fixtures.runs import ended, launch, steps
+from fixtures.services import Replicas
+from fixtures.waiting import until
+from flowrunner.core.errors import InvalidInputError
+from flowrunner.dispatch.execution import Kit
+from flowrunner.dispatch.process import ProcessLimits
+from flowrunner.dispatch.worker import WorkerTimes, check_worker
+from flowrunner.leases.ports import Profile
+
+pytestmark = pytest.mark.anyio
+
+ECHO = "print('heard', sys.stdin.read()); sys.stderr.write('thinking')"
+AGENT = "static"
+"""The name under which launches ask for the test's agent."""
+
+
+def sleeper(file: Path) -> str:
+    """An agent that notes its number, ignores SIGTERM and sleeps."""
+    return f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{note(file)}time.sleep(600)"
+
+
+async def test_a_run_is_worked_off(replicas: Replicas, database: Database, tmp_path: Path) -> None:
+    """R2-28, R2-31, R2-33, R2-39: over SQL, with the dispatcher's rights and no others."""
+    service = await replicas.start(a_library(a_flow(agent("a"), agent("b"), agent("c", "a", "b"))))
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        assert await ended(service, run_id) == "completed"
+
+    rows = await database.sql("SELECT step_no, kind, text FROM transcripts ORDER BY step_no, kind")
+    assert rows[-1][2] == "heard c(a=heard a()\n, b=heard b()\n)\n"
+    assert [kind for _, kind, _ in rows] == ["stderr", "text"] * 3
+    assert names_in(a_room(tmp_path)) == []
+
+
+async def test_work_is_begun_at_once_when_it_is_announced(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """A notification beats the poll: between two polls there would be a minute."""
+    service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
+    slow = replace(TIMES, polling=replace(TIMES.polling, least_seconds=60.0, most_seconds=60.0))
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO}, times=slow)
+
+    async with over_sql(outfit):
+        assert await ended(service, await launch(service)) == "completed"
+
+
+async def test_without_notifications_polling_does(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P3: nothing is lost when every notification is."""
+    service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
+
+    async with over_sql(outfit, listens=False):
+        assert await ended(service, await launch(service)) == "completed"
+
+
+async def test_no_more_is_claimed_than_there_is_room_for(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """D2-25: five ready tasks and two slots make two agents, and each end makes room at once."""
+    service = await replicas.start(a_library(a_flow(*(agent(f"a{n}") for n in range(5)))))
+    file, go = tmp_path / "pids", tmp_path / "go"
+    waits = f"{note(file)}while not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('done')"
+    slow = replace(TIMES, polling=replace(TIMES.polling, least_seconds=60.0, most_seconds=60.0))
+    address = database.address("dispatcher")
+    outfit = an_outfit(address, tmp_path, {AGENT: waits}, slots=2, times=slow)
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 2))
+        held = await database.value("SELECT count(*) FROM task_queue WHERE epoch IS NOT NULL")
+        assert (held, len(numbers_in(file))) == (2, 2)
+        go.touch()
+        assert await ended(service, run_id) == "completed"
+
+
+async def test_a_failed_agent_fails_its_step(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """R2-41: with the code, and with what it said last."""
+    service = await replicas.start(a_library(a_flow(agent("a"))))
+    failing = "sys.stderr.write('no such model'); sys.exit(1)"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: failing})
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        assert await ended(service, run_id) == "failed"
+
+    error = (await steps(database, run_id, "error"))["a"]
+    assert "agent_failed" in error
+    assert "no such model" in error
+
+
+async def test_a_cancel_reaches_the_agent(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P12: through the database's notification, long before the next renewal is due."""
+    service = await replicas.start(a_library(a_flow(agent("a"))))
+    file = tmp_path / "pids"
+    times = patient(lease_seconds=600.0, renew_seconds=300.0)
+    outfit = an_outfit(
+        database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)}, times=times
+    )
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 1))
+        before = time.monotonic()
+        await service.runs.cancel(run_id, "enough", "test")
+        await until(lambda: not is_alive(numbers_in(file)[0]))
+        assert time.monotonic() - before < 1.0
+
+    assert await database.value("SELECT count(*) FROM task_results") == 0
+
+
+async def test_a_reaped_task_is_let_go(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P2: another was given the task; here the agent is killed, and nothing is reported."""
+    service = await replicas.start(a_library(a_flow(agent("a", retries=3))))
+    file = tmp_path / "pids"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)})
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 1))
+        await database.sql("UPDATE workers SET expires_at = '-infinity' WHERE name = 'tested'")
+        await service.reaper.look()
+        await until(noted(file, 2))
+        await until(lambda: not is_alive(numbers_in(file)[0]))
+        await service.runs.cancel(run_id, "enough", "test")
+
+    assert await database.value("SELECT count(*) FROM task_results") == 0
+
+
+async def test_a_worker_nobody_knows_starts_over(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P2, P4: its row is gone, and with it all it held; it registers under a new id."""
+    service = await replicas.start(a_library(a_flow(agent("a", retries=3))))
+    file = tmp_path / "pids"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)})
+
+    async with over_sql(outfit) as worker:
+        run_id = await launch(service)
+        await until(noted(file, 1))
+        await database.sql("DELETE FROM workers WHERE name = 'tested'")
+        worker.poke()
+        await until(lambda: not is_alive(numbers_in(file)[0]))
+        await service.reaper.look()
+        await until(noted(file, 2))
+        await service.runs.cancel(run_id, "enough", "test")
+
+
+async def test_draining_lets_agents_end_and_hands_back_the_rest(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P3: one ends in time and is reported, the other is stopped and offered again, uncounted."""
+    service = await replicas.start(a_library(a_flow(agent("quick"), agent("slow"))))
+    file, go = tmp_path / "pids", tmp_path / "go"
+    script = (
+        f"is_quick = 'quick' in sys.stdin.read()\n{note(file)}"
+        f"while not (is_quick and os.path.exists({str(go)!r})): time.sleep(0.01)\nprint('done')"
+    )
+    times = replace(TIMES, drain_seconds=1.0)
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: script}, times=times)
+
+    async with over_sql(outfit) as worker:
+        run_id = await launch(service)
+        await until(noted(file, 2))
+        go.touch()
+        await worker.drain()
+        queue = "SELECT step_no, attempt, epoch FROM task_queue ORDER BY step_no"
+        assert await database.sql(queue) == [(1, 1, None)]
+
+    assert await steps(database, run_id) == {"quick": "completed", "slow": "running"}
+    assert await database.value("SELECT count(*) FROM workers WHERE name = 'tested'") == 0
+    await service.runs.cancel(run_id, "enough", "test")
+
+
+async def test_a_killed_worker_hands_back_what_it_can(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """Stopped without patience: the agent dies, and its task is offered again at once."""
+    service = await replicas.start(a_library(a_flow(agent("a"))))
+    file = tmp_path / "pids"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)})
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 1))
+
+    assert not is_alive(numbers_in(file)[0])
+    assert await database.sql("SELECT attempt, epoch FROM task_queue") == [(1, None)]
+    await service.runs.cancel(run_id, "enough", "test")
+
+
+@pytest.mark.parametrize("marker", ["claim_v1", "report_v1", "renew_v1", "register_worker_v1"])
+@pytest.mark.parametrize("fate", ["question_lost", "answer_lost"])
+async def test_a_lost_call_changes_nothing(
+    replicas: Replicas, proxy: Proxy, tmp_path: Path, marker: str, fate: str
+) -> None:
+    """P1, P3, P4: whichever half of a call is lost, each step is done once and none is stuck."""
+    service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
+    file = tmp_path / "pids"
+    outfit = an_outfit(proxy.address("dispatcher"), tmp_path, {AGENT: f"{note(file)}{ECHO}"})
+    proxy.doom("question_lost" if fate == "question_lost" else "answer_lost", marker)
+
+    async with over_sql(outfit):
+        assert await ended(service, await launch(service), 20.0) == "completed"
+
+    assert proxy.has_struck
+    assert len(numbers_in(file)) == 2
+
+
+async def test_a_worker_cut_off_ends_its_agents_in_time(
+    replicas: Replicas, proxy: Proxy, database: Database, tmp_path: Path
+) -> None:
+    """P2: its agents are gone while the database still holds its lease, and it comes back."""
+    service = await replicas.start(a_library(a_flow(agent("a"))))
+    file = tmp_path / "pids"
+    times = patient(lease_seconds=4.0, renew_seconds=0.3, margin_seconds=2.0)
+    outfit = an_outfit(proxy.address("dispatcher"), tmp_path, {AGENT: sleeper(file)}, times=times)
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 1))
+        proxy.cut()
+        await until(lambda: not is_alive(numbers_in(file)[0]))
+        left = "SELECT expires_at > clock_timestamp() FROM workers WHERE name = 'tested'"
+        assert await database.value(left) is True
+        proxy.mend()
+        await until(noted(file, 2))
+        await service.runs.cancel(run_id, "enough", "test")
+
+
+def test_a_worker_that_would_break_a_promise_is_not_started(tmp_path: Path) -> None:
+    """P2: all of it at once."""
+    profile = Profile("x", "here", 1, ("default", "code"), 0, "test")
+    kit = Kit(around=AROUND, room=tmp_path, limits=ProcessLimits(watchdog_seconds=9.0))
+
+    with pytest.raises(InvalidInputError) as refused:
+        check_worker(profile, WorkerTimes(), kit)
+
+    codes = [problem.code for problem in refused.value.problems]
+    assert codes == ["reserved-queue", "no-slots", "watchdog-too-slow"]
