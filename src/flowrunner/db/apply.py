@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -127,7 +127,7 @@ def _is_offered(change: Change, step: int) -> bool:
 
 def _run_row(run: str, change: Change) -> Json:
     after = change.after
-    spent = _spent(change.decision)
+    total = spent(change.decision.events)
     row: Json = {
         "run": run,
         "v": change.before.version,
@@ -137,9 +137,9 @@ def _run_row(run: str, change: Change) -> Json:
         "ready": after.ready,
         "tolerated": after.tolerated,
         "rejected": after.rejected,
-        "ti": spent.input_tokens,
-        "too": spent.output_tokens,
-        "tc": spent.cost_microusd,
+        "ti": total.input_tokens,
+        "too": total.output_tokens,
+        "tc": total.cost_microusd,
         "ended": after.status.is_terminal,
     }
     if after.failure is not None:
@@ -185,10 +185,11 @@ def _usage(usage: Usage) -> Json:
     return {key: value for key, value in spent.items() if value}
 
 
-def _spent(decision: Decision) -> Usage:
+def spent(events: Iterable[ev.Event]) -> Usage:
+    """What the attempts that *events* end have consumed together."""
     usages = [
         event.usage
-        for event in decision.events
+        for event in events
         if isinstance(event, ev.StepCompleted | ev.StepFailed | ev.StepRetrying)
     ]
     return Usage(

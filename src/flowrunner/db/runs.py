@@ -16,6 +16,7 @@ from flowrunner.core.model import (
     RunStatus,
     StepState,
     StepStatus,
+    Usage,
 )
 from flowrunner.core.vector import Vector
 from flowrunner.db.apply import TaskContext
@@ -48,11 +49,13 @@ class LoadedRun:
     errors: dict[int, Failure]
     reasons: dict[int, str]
     """Why steps were excluded, skipped or cancelled."""
+    usage: Usage
 
 
 # One snapshot for everything: the steps belong to exactly this version of the run.
 LOAD_RUN = """
 SELECT r.status, r.version, r.remaining, r.ready, r.tolerated, r.rejected, r.error,
+       r.input_tokens, r.output_tokens, r.cost_microusd,
        m.flow, m.band, m.project_id, m.agent, m.model, m.input_ref, m.nonce,
        p.name AS project_name, p.root AS project_root,
        d.id AS definition_id, d.hash AS definition_hash, d.graph,
@@ -92,7 +95,8 @@ async def load_run(conn: Conn, run_id: RunId) -> LoadedRun | None:
     outputs = {step[0]: Ref(step[8]) for step in steps if step[8] is not None}
     errors = {step[0]: error for step in steps if (error := failure_of(step[9])) is not None}
     reasons = {step[0]: step[10] for step in steps if step[10] is not None}
-    return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons)
+    usage = Usage(named["input_tokens"], named["output_tokens"], named["cost_microusd"])
+    return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons, usage)
 
 
 def failure_of(value: dict[str, Any] | None) -> Failure | None:

@@ -158,6 +158,8 @@ class Evaluator:
             commit=None,
             started_at=started_at(view),
             definition=view.meta.definition_hash,
+            usage=view.usage,
+            finished_at=datetime.now(UTC),
         )
 
     async def _call(self, what: str, function: Callable[[], T]) -> T | Failure:

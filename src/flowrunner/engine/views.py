@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowrunner.core import events as ev
-from flowrunner.core.model import Failure, Ref, RunState
+from flowrunner.core.model import Failure, Ref, RunState, Usage
+from flowrunner.db.apply import spent
 from flowrunner.db.runs import LoadedRun, RunMeta
 
 
@@ -24,17 +25,28 @@ class RunView:
     reasons: dict[int, str]
     ahead: dict[int, Ref | Failure] = field(default_factory=dict[int, "Ref | Failure"])
     fresh: Mapping[Ref, bytes] = field(default_factory=dict[Ref, bytes])
+    usage: Usage = Usage()
+    """What all attempts consumed so far."""
 
     @classmethod
     def of(cls, loaded: LoadedRun) -> RunView:
-        return cls(loaded.meta, loaded.state, loaded.outputs, loaded.errors, loaded.reasons)
+        return cls(
+            loaded.meta,
+            loaded.state,
+            loaded.outputs,
+            loaded.errors,
+            loaded.reasons,
+            usage=loaded.usage,
+        )
 
     def moved(
         self, state: RunState, events: Iterable[ev.Event], fresh: Mapping[Ref, bytes]
     ) -> RunView:
         """The view after *events* that are not committed: this one is left as it was."""
+        events = tuple(events)
         ahead = {**self.ahead, **_results(events)}
-        return replace(self, state=state, ahead=ahead, fresh=fresh)
+        usage = _added(self.usage, spent(events))
+        return replace(self, state=state, ahead=ahead, fresh=fresh, usage=usage)
 
     def committed(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
         """The view after *events* were committed; takes over this view's results."""
@@ -45,7 +57,8 @@ class RunView:
             else:
                 self.outputs[step] = result
         self.reasons.update(_reasons(events))
-        return replace(self, state=state, ahead={}, fresh={})
+        usage = _added(self.usage, spent(events))
+        return replace(self, state=state, ahead={}, fresh={}, usage=usage)
 
     def output(self, step: int) -> Ref | None:
         result = self.ahead.get(step)
@@ -56,6 +69,14 @@ class RunView:
     def error(self, step: int) -> Failure | None:
         result = self.ahead.get(step)
         return result if isinstance(result, Failure) else self.errors.get(step)
+
+
+def _added(so_far: Usage, more: Usage) -> Usage:
+    return Usage(
+        so_far.input_tokens + more.input_tokens,
+        so_far.output_tokens + more.output_tokens,
+        so_far.cost_microusd + more.cost_microusd,
+    )
 
 
 def _reasons(events: Iterable[ev.Event]) -> dict[int, str]:
