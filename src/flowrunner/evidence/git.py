@@ -52,6 +52,8 @@ _SAFE = (
     "core.quotePath=false",
     "core.sshCommand=false",
     "protocol.allow=never",
+    # GIT_OPTIONAL_LOCKS alone does not keep `git diff` from writing the index.
+    "diff.autoRefreshIndex=false",
     "submodule.recurse=false",
     "gc.auto=0",
 )

@@ -29,7 +29,9 @@ _NOT_CODE = frozenset(
 )
 _PROSE = frozenset({"markdown", "rst", "asciidoc", "text"})
 _DEPLOYED = frozenset({"dockerfile", "make", "groovy", "terraform", "html", "css"})
-_TEST_FOLDERS = frozenset({"test", "tests", "testing", "__tests__", "spec", "specs", "testdata"})
+_TEST_FOLDERS = frozenset(
+    {"t", "test", "tests", "testing", "__tests__", "spec", "specs", "testdata"}
+)
 _TEST_ENDS = ("_test", ".test", ".spec", "_spec")
 _NOT_OURS = frozenset({"node_modules", "vendor", "vendored", "_vendor", "third_party"})
 _GENERATED_ENDS = (".min.js", ".min.css", "_pb2.py", "_pb2_grpc.py", ".pb.go", ".map")
