@@ -1,0 +1,85 @@
+"""`python -P -m flowrunner.dispatch.static`: a prompt comes in, one JSON object goes out."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+# Reviewing the checkout that this runs from must not leave bytecode in it.
+sys.dont_write_bytecode = True
+
+if not sys.flags.safe_path:
+    # Started by hand, with the project on the import path: start again without it, before anything
+    # else could be imported from there.
+    os.execv(  # noqa: S606  # ourselves, no shell
+        sys.executable,
+        [sys.executable, "-P", "-B", "-m", "flowrunner.dispatch.static", *sys.argv[1:]],
+    )
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowrunner.core.errors import FlowRunnerError, InvalidInputError
+from flowrunner.dispatch.static.agent import Request, review
+from flowrunner.dispatch.static.lenses import LENSES
+from flowrunner.dispatch.static.prompt import read_scope
+from flowrunner.dispatch.static.settings import PERSONA, persona_from_environment
+
+MAX_PROMPT = 16 * 1024 * 1024
+
+FAILED, REFUSED = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the answer only when it is whole: else nothing on stdout, and a status above 0."""
+    arguments = _arguments(argv)
+    try:
+        answer = review(
+            Request(
+                root=Path(arguments.root),
+                persona=arguments.persona or persona_from_environment(),
+                files=read_scope(_prompt()),
+                per_rule=arguments.per_rule,
+                seconds=arguments.seconds,
+            )
+        )
+    except InvalidInputError as error:
+        problems = "\n".join(str(problem) for problem in error.problems)
+        sys.stderr.write(f"static agent: {error}\n{problems}\n")
+        return REFUSED
+    except FlowRunnerError as error:
+        sys.stderr.write(f"static agent: {error.code}: {error}\n")
+        return FAILED
+    sys.stdout.write(json.dumps(answer.model_dump(mode="json"), ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+    return 0
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -P -m flowrunner.dispatch.static",
+        description="Review files without a model: the prompt on stdin names them, the answer is"
+        " JSON. Nothing is written, imported or run.",
+    )
+    lenses = ", ".join(LENSES)
+    parser.add_argument("--persona", help=f"{lenses} (default: ${PERSONA})", metavar="NAME")
+    parser.add_argument("--root", default=".", help="the project (default: %(default)s)")
+    parser.add_argument("--per-rule", type=int, default=20, help="findings (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=120.0, help="limit (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+def _prompt() -> str:
+    """Return stdin, or nothing from a terminal: who types no prompt means the whole project."""
+    if sys.stdin.isatty():
+        return ""
+    text = sys.stdin.buffer.read(MAX_PROMPT + 1)
+    if len(text) > MAX_PROMPT:
+        raise FlowRunnerError(f"the prompt is longer than {MAX_PROMPT} bytes")
+    return text.decode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Plain checks of our own: few, cheap, and true where they speak."""

@@ -1,0 +1,104 @@
+"""What ruff says and this agent does not repeat, because it is harmless, a guess or said twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from flowrunner.dispatch.static.linter import SYNTAX_ERROR, Diagnostic
+from flowrunner.dispatch.static.sources import Source
+
+_SAFE_VARIANT = "seems safe"
+_SWALLOWED = frozenset({"S110", "S112"})
+_REAL_CODE = re.compile(
+    r"#+\s*(?:import \w|from \S+ import |return\b|def \w+\(|class \w+[(:]|(?:el)?if .+:$|for .+:$"
+    r"|while .+:$|with .+:$|try:$|raise \w|await \w|@\w|[\w.\[\]'\"]+\s*[-+*/|&]?=\s?[^=]"
+    r"|[\w.]+\(.*\)$)"
+)
+_SQL = re.compile(
+    r"\b(?:SELECT|INSERT\s+INTO|UPDATE|DELETE\s+FROM|CREATE|ALTER|DROP)\s|\bselect\b.*\bfrom\b"
+    r"|\binsert\s+into\b|\bdelete\s+from\b|\bupdate\b.*\bset\b",
+    re.DOTALL,
+)
+_DEFINITION = re.compile(r"(?:async\s+def|def|class)\s")
+_WANTS_ERROR = re.compile(r"raises|warns|suppress|Raises|Warns")
+_OTHERS_MAY_WRITE = re.compile(r"0o\d*[2367]`")
+
+
+def believed(found: Sequence[Diagnostic], sources: Mapping[str, Source]) -> Iterator[Diagnostic]:
+    """Yield what is worth a reader's time, in order."""
+    swallowed = {(each.path, each.row) for each in found if each.code in _SWALLOWED}
+    for each in _first_syntax_errors(found):
+        doubt = _DOUBTS.get(each.code)
+        twice = each.code == "BLE001" and (each.path, each.row) in swallowed
+        doubted = doubt is not None and doubt(each, sources[each.path])
+        if not (doubted or twice or _SAFE_VARIANT in each.message):
+            yield each
+
+
+def _first_syntax_errors(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """Keep the first of a file: the others follow from it."""
+    broken: set[str] = set()
+    for each in found:
+        if each.code == SYNTAX_ERROR:
+            if each.path in broken:
+                continue
+            broken.add(each.path)
+        yield each
+
+
+def _is_remark(found: Diagnostic, source: Source) -> bool:
+    return _REAL_CODE.match(_line(source, found.row).strip()) is None
+
+
+def _is_readable(found: Diagnostic, _source: Source) -> bool:
+    return "`l`" not in found.message
+
+
+def _is_import(found: Diagnostic, source: Source) -> bool:
+    # Importing a name twice does no harm; of two functions one is lost.
+    return _DEFINITION.match(_line(source, found.row).strip()) is None
+
+
+def _is_prose(found: Diagnostic, source: Source) -> bool:
+    return _SQL.search("\n".join(source.lines[found.row - 1 : found.end_row])) is None
+
+
+def _is_private(found: Diagnostic, _source: Source) -> bool:
+    return _OTHERS_MAY_WRITE.search(found.message) is None
+
+
+def _is_expected(found: Diagnostic, source: Source) -> bool:
+    """Return whether a block around the line waits for an error: then the value is not wanted."""
+    if _WANTS_ERROR.search(_line(source, found.row)):
+        return True
+    indent = _indent(_line(source, found.row))
+    for row in range(found.row - 1, 0, -1):
+        line = _line(source, row)
+        if line.strip() and _indent(line) < indent:
+            if line.lstrip().startswith(("with ", "async with ")):
+                return _WANTS_ERROR.search(line) is not None
+            indent = _indent(line)
+        if indent == 0:
+            break
+    return False
+
+
+def _line(source: Source, row: int) -> str:
+    return source.lines[row - 1] if row <= len(source.lines) else ""
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+_DOUBTS: Mapping[str, Callable[[Diagnostic, Source], bool]] = {
+    "B015": _is_expected,
+    "B018": _is_expected,
+    "E741": _is_readable,
+    "ERA001": _is_remark,
+    "F811": _is_import,
+    "PLW0133": _is_expected,
+    "S103": _is_private,
+    "S608": _is_prose,
+}

@@ -1,0 +1,1 @@
+"""Which rules the static agent believes in, how severe each is, and why it matters."""
