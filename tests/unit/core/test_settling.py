@@ -225,6 +225,7 @@ def test_what_cannot_heal_is_not_tried_again(failure_class: FailureClass) -> Non
     [
         a_run(a_graph("a*2", "b"), "a yes"),
         a_run(a_graph("a*2", "b"), "a flaky", "a due"),
+        a_run(a_graph("a*3", "b"), "a flaky", "a due", "a flaky"),
         a_run(a_graph("a*2", "b"), "b failed"),
         a_run(a_graph("a*2", "b"), "a flaky", "b failed"),
     ],

@@ -102,14 +102,25 @@ def test_a_rejection_is_the_only_event_of_a_late_input(launch: Launch, picks: li
 def test_an_ended_run_decides_nothing(
     launch: Launch, picks: list[int], batch: list[inp.Input]
 ) -> None:
-    """R2-13, I3: every input is late, and there is nothing to commit, ask or wait for."""
-    state = finish(a_world(*launch, picks)).state
+    """R2-13, I3, P1: nothing to commit, ask or wait for; all is late but what was applied last."""
+    world = finish(a_world(*launch, picks))
+    state, batch = world.state, [*batch, *world.told]
 
     decision = decide(state, batch)
 
-    assert decision.verdicts == (Verdict.LATE,) * len(batch)
+    for given_, verdict in zip(batch, decision.verdicts, strict=True):
+        assert verdict is (Verdict.DUPLICATE if repeats(state, given_) else Verdict.LATE)
     assert (decision.events, decision.asks, decision.guards, decision.timers) == ((), (), (), ())
     assert list(outstanding(state)) == []
+
+
+def repeats(state: RunState, given_: inp.Input) -> bool:
+    """Whether *given_* is the result that ended its step."""
+    match given_:
+        case inp.TaskSettled(step=step, epoch=epoch) if 0 <= step < len(state.steps):
+            return epoch == state.steps[step].epoch != 0
+        case _:
+            return False
 
 
 @given(launches(), choices)
