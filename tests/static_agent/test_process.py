@@ -78,18 +78,16 @@ def test_a_broken_tool_ends_loudly(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ask(root, "security-adversary")
 
 
-def test_started_by_hand_it_leaves_the_project_off_the_import_path(tmp_path: Path) -> None:
-    """`python -m` puts the working folder first; the agent starts again without it."""
+@pytest.mark.parametrize("flags", [[], ["-I"], ["-B"]])
+def test_started_by_hand_it_leaves_the_project_off_the_import_path(
+    tmp_path: Path, flags: list[str]
+) -> None:
+    """`python -m` puts the working folder first; the agent starts again without it, once."""
     trap = "open('canary', 'w').close()\nraise SystemExit(9)\n"
     root = a_project(tmp_path, {"a.py": HOLE, "json.py": trap, "argparse.py": trap})
+    persona = ["--persona", "security-adversary"]
+    command = [sys.executable, *flags, "-m", "flowrunner.dispatch.static", *persona]
 
-    command = [
-        sys.executable,
-        "-m",
-        "flowrunner.dispatch.static",
-        "--persona",
-        "security-adversary",
-    ]
     done = subprocess.run(
         command, cwd=root, env=SCRUBBED, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-# Reviewing the checkout that this runs from must not leave bytecode in it.
-sys.dont_write_bytecode = True
+from flowrunner.dispatch.static import agent_argv
 
-if not sys.flags.safe_path:
-    # Started by hand, with the project on the import path: start again without it, before anything
-    # else could be imported from there.
-    os.execv(  # noqa: S606  # ourselves, no shell
-        sys.executable,
-        [sys.executable, "-P", "-B", "-m", "flowrunner.dispatch.static", *sys.argv[1:]],
-    )
+if not (sys.flags.safe_path and sys.flags.dont_write_bytecode):
+    # Started by hand: start again as the dispatcher would, before anything else could be imported
+    # from the project, or bytecode be left in it where the project is this program itself.
+    os.execv(sys.executable, [*agent_argv(), *sys.argv[1:]])  # noqa: S606  # ourselves, no shell
 
 import argparse
 import json

@@ -122,7 +122,6 @@ LIKELY = (
             "E721": "Types compared by equality leave out subclasses.",
             "PLE0704": "Called outside a handler, this has nothing to raise again.",
             "PLW1508": "Set or not set, the value has another type: `bool('0')` is true.",
-            "RUF009": "The default is computed once, when the class is made, and then shared.",
             "RUF068": "The name is listed twice.",
             "SIM115": "If something raises in between, the file stays open.",
         },
