@@ -128,17 +128,20 @@ class Actor:
             letter.answer = letter.content.read(view)
         while batch:
             plan = await self._plan(view, [_answer(letter) for letter in batch])
-            if not plan.decision.events:
+            if plan.decision.events:
+                batch = await self._commit(batch, view, plan)
+            elif not (_may_be_behind(batch, plan) and await self._catch_up(view)):
                 self._settle(batch, plan)
                 return
-            batch = await self._commit(batch, plan)
             view = await self._loaded()
 
     async def _loaded(self) -> RunView:
+        if self._view is not None:
+            return self._view
+        loaded = await self._around.load(self.run_id)
+        if loaded is None:
+            raise NotFoundError("no such run", run_id=str(self.run_id))
         if self._view is None:
-            loaded = await self._around.load(self.run_id)
-            if loaded is None:
-                raise NotFoundError("no such run", run_id=str(self.run_id))
             self._view = RunView.of(loaded)
             self.resume_asks(tuple(outstanding(loaded.state)))
         return self._view
@@ -162,8 +165,8 @@ class Actor:
             return []
         tasks = [self._answer_of(ask, view) for ask in asks]
         await asyncio.wait(tasks, timeout=QUICK_SECONDS)
-        done = [(ask, task) for ask, task in zip(asks, tasks, strict=True) if task.done()]
-        return [task.result() for _ask, task in done]
+        # What failed for reasons of ours must not take the result along that it was asked about.
+        return [task.result() for task in tasks if task.done() and task.exception() is None]
 
     def _answer_of(self, ask: Ask, view: RunView) -> asyncio.Task[Answer]:
         """The one task that answers *ask*: asked twice (after a conflict), answered once."""
@@ -196,10 +199,11 @@ class Actor:
                 self._asked.pop(letter.content.ask, None)
             letter.resolve(verdict)
 
-    async def _commit(self, batch: list[Letter], plan: _Plan) -> list[Letter]:
-        """Commit the plan; return the letters that have to be decided again."""
-        view = self._view
-        assert view is not None  # noqa: S101  # _handle loaded it
+    async def _commit(self, batch: list[Letter], view: RunView, plan: _Plan) -> list[Letter]:
+        """Commit what was planned on *view*; return the letters that have to be decided again.
+
+        The resident view may have moved on meanwhile (see `look`): then this is a conflict.
+        """
         change = Change(
             self.run_id, view.state, plan.view.state, plan.decision, view.meta.context, plan.bodies
         )
@@ -236,20 +240,37 @@ class Actor:
                 await asyncio.sleep(delay)
                 delay = min(2.0, delay * 2)
 
-    async def _catch_up(self, view: RunView) -> None:
-        """Somebody else moved the run: read what happened since, and no more than that."""
+    async def _catch_up(self, view: RunView) -> bool:
+        """Somebody else may have moved the run: read what happened since, and no more than that.
+
+        Returns whether anything did.
+        """
+        before = view.state.version
         while True:
             rows = await self._read_back(view.state.version, _PAGE)
             events = [row.decoded() for row in rows]
             view = view.committed(fold(view.state, events), events)
-            self._view = view
             if len(rows) < _PAGE:
-                return
+                break
+        # Two may catch up at once, or one while the other commits: the newest view stays.
+        if self._view is None or self._view.state.version < view.state.version:
+            self._view = view
+        return view.state.version > before
 
 
 def _answer(letter: Letter) -> Answer:
     assert letter.answer is not None  # noqa: S101  # read when the batch was taken up
     return letter.answer
+
+
+def _may_be_behind(batch: Sequence[Letter], plan: _Plan) -> bool:
+    """Whether somebody is about to be told "late" by a view that nothing has proved current.
+
+    A commit would have: it compares versions. An end is final, however old the view is.
+    """
+    verdicts = zip(batch, plan.decision.verdicts, strict=False)
+    is_late = any(letter.verdict and verdict is Verdict.LATE for letter, verdict in verdicts)
+    return is_late and not plan.view.state.status.is_terminal
 
 
 def _refuse(batch: Sequence[Letter], error: Exception) -> None:

@@ -1,0 +1,138 @@
+"""The OpenAPI document is exact: what is there is in it, and what is in it is true."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from fixtures.libraries import a_flow, a_library, code
+from fixtures.services import Replicas
+from flowrunner.api.app import make_app
+from flowrunner.api.openapi import describe
+from flowrunner.client import Client
+from integration.doors.contract import Contract
+
+pytestmark = pytest.mark.anyio
+
+NOT_FOR_CLIENTS = {
+    "get_live",
+    "get_ready",
+    "get_openapi",
+    "claim_tasks",
+    "report_task",
+    "append_transcript",
+    "register_worker",
+    "renew_worker",
+    "release_leases",
+    "deregister_worker",
+}
+
+
+@pytest.fixture
+def document(replicas: Replicas) -> dict[str, Any]:
+    return describe(make_app(replicas.build(a_library(a_flow(code("a"))))))
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found = [op for path in document["paths"].values() for op in path.values()]
+    return {operation["operationId"]: operation for operation in found}
+
+
+async def test_every_route_is_described(replicas: Replicas, document: dict[str, Any]) -> None:
+    """No hidden routes but the probes' second place; no operation is named twice."""
+    app = make_app(replicas.build(a_library(a_flow(code("a")))))
+    routes = [route for route in app.routes if isinstance(route, APIRoute)]
+    described = {(m.upper(), p) for p, ops in document["paths"].items() for m in ops}
+    hidden = {(m, route.path) for route in routes for m in route.methods} - described
+
+    assert {path for _method, path in hidden} == {
+        f"/api/v1{path}"
+        for path in ("/healthz/live", "/healthz/ready", "/version", "/openapi.json")
+    }
+    assert len(operations(document)) == len(described)
+
+
+async def test_the_client_has_every_operation_by_its_name(document: dict[str, Any]) -> None:
+    """A12: operation ids are the Python client's method names, and it has no others."""
+    methods = {
+        name
+        for name, _method in inspect.getmembers(Client, inspect.isfunction)
+        if not name.startswith("_") and name != "close"
+    }
+
+    assert methods == operations(document).keys() - NOT_FOR_CLIENTS
+
+
+async def test_requests_are_closed(document: dict[str, Any]) -> None:
+    """Every body refuses fields that it does not know, and says so."""
+    bodies = [
+        operation["requestBody"]["content"]["application/json"]["schema"]
+        for operation in operations(document).values()
+        if "requestBody" in operation
+    ]
+    schemas = document["components"]["schemas"]
+    names = {
+        ref["$ref"].rpartition("/")[2]
+        for body in bodies
+        for ref in body.get("anyOf", [body])
+        if "$ref" in ref
+    }
+
+    assert len(names) == 8
+    assert [name for name in names if schemas[name].get("additionalProperties") is not False] == []
+
+
+async def test_refusals_are_declared_in_their_shape(document: dict[str, Any]) -> None:
+    """Every operation says how it refuses; FastAPI's own 422 is not what we answer."""
+    for name, operation in operations(document).items():
+        errors = {s: r for s, r in operation["responses"].items() if s >= "400"}
+        assert {"400", "401", "403", "421", "422", "500", "503"} <= errors.keys(), name
+        kinds = {kind for response in errors.values() for kind in response["content"]}
+        own = {"application/json"} if name == "get_ready" else set[str]()
+        assert kinds == {"application/problem+json"} | own, name
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    """No schema is named that is not there."""
+    schemas = document["components"]["schemas"]
+    missing: list[str] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, dict):
+            if "$ref" in value and value["$ref"].rpartition("/")[2] not in schemas:
+                missing.append(value["$ref"])
+            for each in value.values():
+                look(each)
+        elif isinstance(value, list):
+            for each in value:
+                look(each)
+
+    look(document)
+
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("value", "schema", "is_fine"),
+    [
+        ({"a": 1}, {"type": "object", "properties": {"a": {"type": "integer"}}}, True),
+        ({"a": "1"}, {"type": "object", "properties": {"a": {"type": "integer"}}}, False),
+        ({"a": True}, {"type": "object", "properties": {"a": {"type": "integer"}}}, False),
+        ({}, {"type": "object", "properties": {}, "required": ["a"]}, False),
+        ({"b": 1}, {"type": "object", "properties": {"a": {}}}, False),
+        ({"b": 1}, {"type": "object", "additionalProperties": {"type": "string"}}, False),
+        ([1, None], {"type": "array", "items": {"type": "integer"}}, False),
+        (None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}, True),
+        ("x", {"anyOf": [{"type": "integer"}, {"type": "null"}]}, False),
+        ("x", {"type": "string", "enum": ["y"]}, False),
+    ],
+)
+async def test_the_contract_notices(value: Any, schema: dict[str, Any], *, is_fine: bool) -> None:
+    """The check that every answer of these tests passes can fail."""
+    contract = Contract({"paths": {}, "components": {"schemas": {}}})
+
+    assert (list(contract.mismatches(value, schema)) == []) is is_fine

@@ -1,0 +1,310 @@
+"""Everything that is refused, refused in one shape; and nothing that a caller sends is a 500."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from fixtures.databases import Database
+from fixtures.libraries import a_flow, a_library, agent, code
+from fixtures.services import LogLines, Replicas
+from flowrunner.api.app import make_app
+from integration.doors.conftest import HOST, OpenDoor, opened
+
+pytestmark = pytest.mark.anyio
+
+RUNS = "/api/v1/runs"
+LAUNCH = "/api/v1/flows/demo/runs"
+TASK = f"/api/v1/tasks/{uuid4()}.0.1"
+WORKER = f"/api/v1/workers/{uuid4()}"
+JSON = {"Content-Type": "application/json"}
+HUGE = 1 << 40
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/nowhere", (404, "not-found")),
+        ("GET", "/api/v1/runs/", (404, "not-found")),
+        ("GET", "/api/v2/runs", (404, "not-found")),
+        ("POST", "/api/v1/runs", (405, "method-not-allowed")),
+        ("DELETE", "/api/v1/flows/demo", (405, "method-not-allowed")),
+        ("GET", "/api/v1/tasks/claim", (405, "method-not-allowed")),
+        ("GET", f"{RUNS}?limit=0", (422, "invalid-input")),
+        ("GET", f"{RUNS}?limit=x", (422, "invalid-input")),
+        ("GET", f"{RUNS}?status=done", (422, "invalid-input")),
+        ("GET", f"{RUNS}?since=yesterday", (422, "invalid-input")),
+        ("GET", f"{RUNS}?since=2026-11-20T08:00:00", (422, "invalid-input")),
+        ("GET", f"{RUNS}?label=team", (422, "invalid-input")),
+        ("GET", f"{RUNS}?statsu=running", (422, "invalid-input")),
+        ("GET", f"{RUNS}?flow=%00", (422, "invalid-input")),
+        ("GET", f"{RUNS}/%00", (422, "invalid-input")),
+        ("GET", f"{RUNS}?cursor=nonsense", (400, "bad-cursor")),
+        ("GET", f"{RUNS}?cursor=%C3%A9", (400, "bad-cursor")),
+        ("GET", f"{RUNS}/{'a' * 65}", (422, "invalid-input")),
+        ("GET", f"{RUNS}/{uuid4()}", (404, "not-found")),
+        ("GET", f"{RUNS}/{uuid4()}/steps", (404, "not-found")),
+        ("GET", f"{RUNS}/{uuid4()}/events", (404, "not-found")),
+        ("GET", f"{RUNS}/{uuid4()}/report", (404, "not-found")),
+        ("POST", f"{RUNS}/{uuid4()}/cancel", (404, "not-found")),
+        ("GET", "/api/v1/flows/%2e%2e%2fsecret", (404, "not-found")),
+        ("POST", f"{WORKER}x/renew", (422, "invalid-input")),
+        ("GET", "/healthz/ready?verbose=1", (422, "invalid-input")),
+    ],
+)
+async def test_every_refusal_has_the_same_shape(
+    open_door: OpenDoor, method: str, path: str, expected: tuple[int, str]
+) -> None:
+    """Status, code, words and the request's id, as problem+json."""
+    door = await open_door(a_flow(code("a")))
+    headers = JSON if method == "POST" else {}
+
+    response = await door.client.request(
+        method, path, headers=headers, content=b"{}" if method == "POST" else None
+    )
+
+    told = response.json()
+    assert (response.status_code, told["code"]) == expected
+    assert response.headers["content-type"] == "application/problem+json"
+    assert told["status"] == response.status_code
+    assert told["request_id"] == response.headers["x-request-id"]
+    assert told["title"]
+    assert told["detail"]
+
+
+async def test_a_misspelt_filter_is_named(open_door: OpenDoor) -> None:
+    """P11: a filter that does not exist is refused with the one that was perhaps meant."""
+    door = await open_door(a_flow(code("a")))
+
+    told = (await door.get(f"{RUNS}?statsu=running&x=1")).json()
+
+    assert [(each["parameter"], each["hint"]) for each in told["errors"]] == [
+        ("statsu", "did you mean 'status'?"),
+        ("x", "known: cursor, flow, label, limit, since, status"),
+    ]
+
+
+async def test_what_is_allowed_is_said(open_door: OpenDoor) -> None:
+    """405 names the methods, as HTTP wants it."""
+    door = await open_door(a_flow(code("a")))
+
+    assert (await door.post(RUNS)).headers["allow"] == "GET"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{", (400, "invalid-json")),
+        (b"\xff", (400, "invalid-json")),
+        (b'{"input": NaN}', (400, "invalid-json")),
+        (b'{"title": "\\u0000"}', (422, "invalid-input")),
+        (b'{"labels": {"a": "\\ud800"}}', (422, "invalid-input")),
+        (b'{"input": {"\\ud800": 1}}', (422, "invalid-input")),
+        (b'{"input": {"a": 1e999}}', (422, "invalid-input")),
+        (b'{"input": {"a": ' + b"[" * 40 + b"]" * 40 + b"}}", (422, "invalid-input")),
+        (b"[" * 100_000, (422, "invalid-input")),
+        (b'{"title": "' + b"x" * 1_000_000 + b'"}', (413, "payload-too-large")),
+        (b"", (422, "invalid-input")),
+        (b"null", (422, "invalid-input")),
+        (b'"text"', (422, "invalid-input")),
+    ],
+    ids=range(13),
+)
+async def test_a_body_cannot_break_anything(
+    open_door: OpenDoor, body: bytes, expected: tuple[int, str]
+) -> None:
+    """S8, S9: whatever the bytes, the answer is a refusal with a code."""
+    door = await open_door(a_flow(code("a")))
+
+    response = await door.client.post(LAUNCH, content=body, headers=JSON)
+
+    assert (response.status_code, response.json()["code"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["\u0000"], "count": 1}),
+        ("/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["code"], "count": 1}),
+        ("/api/v1/tasks/claim", {"worker_id": "x", "queues": [], "count": HUGE}),
+        ("/api/v1/tasks/nonsense/result", {"epoch": 1, "outcome": "cancelled"}),
+        (f"{TASK}/result", {"epoch": HUGE, "outcome": "cancelled"}),
+        (f"{TASK}/result", {"epoch": 1, "outcome": "completed", "output": " "}),
+        (f"{TASK}/result", {"epoch": 1, "outcome": "failed"}),
+        (f"{TASK}/result", {"epoch": 1 << 70, "outcome": "cancelled"}),
+        (f"{TASK}/transcript", {"epoch": 1, "chunks": []}),
+        (f"{TASK}/transcript", {"epoch": 1, "chunks": [{"seq": -1, "kind": "x", "text": 1}]}),
+        (f"{TASK}/transcript", {"epoch": 1, "chunks": [{"seq": HUGE, "kind": "text", "text": ""}]}),
+        (f"{WORKER}/renew", {"lease_seconds": -1, "held": ["x"]}),
+        (f"{WORKER}/release", {}),
+        ("/api/v1/workers", {"worker_id": str(uuid4()), "name": "", "queues": [], "slots": 0}),
+        (
+            "/api/v1/workers",
+            {
+                "worker_id": str(uuid4()),
+                "name": "w",
+                "host": "h",
+                "pid": HUGE,
+                "queues": ["default"],
+                "slots": 1,
+            },
+        ),
+    ],
+    ids=range(15),
+)
+async def test_a_dispatcher_cannot_break_anything(
+    open_door: OpenDoor, path: str, body: dict[str, Any]
+) -> None:
+    """S8: a value that no column could hold is a refusal and not an error of ours."""
+    door = await open_door(a_flow(agent("a")))
+
+    response = await door.client.post(path, content=json.dumps(body), headers=JSON)
+
+    assert response.status_code in {404, 422}
+    assert response.json()["code"] in {"not-found", "invalid-input"}
+
+
+async def test_a_large_result_is_taken(open_door: OpenDoor) -> None:
+    """S9: results have a bound of their own, twelve megabytes."""
+    door = await open_door(a_flow(agent("a")))
+
+    async def status(size: int) -> int:
+        body = json.dumps({"epoch": 1, "outcome": "completed", "output": "x" * size})
+        return (await door.client.post(f"{TASK}/result", content=body, headers=JSON)).status_code
+
+    assert await status(11_000_000) == 404
+    assert await status(12_000_000) == 413
+
+
+async def test_a_body_without_a_length_is_bounded_too(open_door: OpenDoor) -> None:
+    """S9: a body in pieces is counted while it comes; what is never needed is not read."""
+    door = await open_door(a_flow(code("a")))
+    sent = 0
+
+    async def pieces() -> Any:
+        nonlocal sent
+        while sent < 100:
+            sent += 1
+            yield b" " * 100_000
+
+    response = await door.client.post(LAUNCH, content=pieces(), headers=JSON)
+
+    assert response.status_code == 413
+    assert sent <= 12
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"Host": "evil.example"}, (421, "bad-host")),
+        ({"Origin": "http://evil.example"}, (403, "bad-origin")),
+        ({"Sec-Fetch-Site": "cross-site"}, (403, "bad-origin")),
+        ({"Content-Type": "text/plain"}, (415, "unsupported-media-type")),
+    ],
+)
+async def test_the_guard_stands_before_everything(
+    open_door: OpenDoor, headers: dict[str, str], expected: tuple[int, str]
+) -> None:
+    """S1, S3: refused in the same shape, before the body is read, also for what is not there."""
+    door = await open_door(a_flow(code("a")))
+
+    for path in (LAUNCH, "/nowhere"):
+        response = await door.client.post(path, content=b"{", headers={**JSON, **headers})
+        assert (response.status_code, response.json()["code"]) == expected
+        assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+async def test_a_token_is_asked_for_everywhere(open_door: OpenDoor) -> None:
+    """S2: every route but the probes needs one; 401 says how."""
+    door = await open_door(a_flow(code("a")), tokens="secret-a,secret-b")
+    allowed = {"Authorization": "Bearer secret-b"}
+
+    for path in door.contract.document["paths"]:
+        response = await door.get(path.replace("{", "").replace("}", ""))
+        is_open = path.startswith("/healthz/")
+        assert (response.status_code == 401) is not is_open, path
+    refused = await door.get(RUNS)
+    assert (refused.headers["www-authenticate"], refused.json()["code"]) == (
+        "Bearer",
+        "unauthorized",
+    )
+    assert (await door.get(RUNS, headers=allowed)).status_code == 200
+
+
+async def test_a_request_keeps_a_harmless_id(open_door: OpenDoor, log_lines: LogLines) -> None:
+    """The caller's id connects both logs; one that could forge a line is replaced."""
+    door = await open_door(a_flow(code("a")))
+
+    ours = await door.get("/version", headers={"X-Request-Id": "abc-1"})
+    theirs = await door.get("/version", headers={"X-Request-Id": "a b\x7f"})
+
+    assert ours.headers["x-request-id"] == "abc-1"
+    assert theirs.headers["x-request-id"] != "a b\x7f"
+    served = [line for line in log_lines if line["event"] == "request.served"]
+    assert [line["path"] for line in served] == ["/version", "/version"]
+
+
+@pytest.mark.complains("request.failed")
+async def test_an_error_of_ours_tells_nothing(open_door: OpenDoor, log_lines: LogLines) -> None:
+    """500 has the request's id and no internals; the log has the story, under that id."""
+    door = await open_door(a_flow(code("a")))
+
+    @door.app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("the password is hunter2")
+
+    response = await door.get("/broken")
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal-error")
+    assert "hunter2" not in response.text
+    (line,) = [line for line in log_lines if line["event"] == "request.failed"]
+    assert line["path"] == "/broken"
+
+
+async def test_a_database_that_is_away_is_said(replicas: Replicas) -> None:
+    """503 with Retry-After on every door that needs it; alive all the same, but not ready."""
+    service = replicas.build(a_library(a_flow(code("a"))))
+
+    async with opened(service) as door:
+        answers = await asyncio.gather(
+            *(door.get(path) for path in (RUNS, f"{RUNS}/@last", "/api/v1/workers")),
+            door.post(LAUNCH),
+            door.post(
+                "/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["q"], "count": 1}
+            ),
+        )
+        assert {answer.status_code for answer in answers} == {503}
+        assert {answer.json()["code"] for answer in answers} == {"unavailable"}
+        assert all(answer.headers["retry-after"] == "1" for answer in answers)
+        assert (await door.get("/healthz/live")).status_code == 200
+        ready = await door.get("/healthz/ready")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+
+
+async def test_probes_are_found_beside_the_rest(open_door: OpenDoor, database: Database) -> None:
+    """At the root and below /api/v1, with the version and the document."""
+    door = await open_door(a_flow(code("a")))
+    assert database.name
+
+    for prefix in ("", "/api/v1"):
+        assert (await door.json(f"{prefix}/healthz/live"))["status"] == "live"
+        assert (await door.json(f"{prefix}/healthz/ready"))["ready"] is True
+        assert (await door.json(f"{prefix}/version"))["api"] == "v1"
+        assert (await door.json(f"{prefix}/openapi.json"))["openapi"].startswith("3.1")
+
+
+async def test_an_app_answers_to_its_operators_names(replicas: Replicas) -> None:
+    """FLOWRUNNER_HOSTS opens further names; others stay refused."""
+    service = replicas.build(a_library(a_flow(code("a"))), hosts="flows.example.org")
+
+    transport = httpx2.ASGITransport(app=make_app(service))
+    async with httpx2.AsyncClient(transport=transport, base_url=f"http://{HOST}") as client:
+        named = await client.get("/healthz/live", headers={"Host": "flows.example.org"})
+        other = await client.get("/healthz/live", headers={"Host": "flows.example.com"})
+
+    assert (named.status_code, other.status_code) == (200, 421)
