@@ -56,7 +56,7 @@ def findings_table(findings: Sequence[Finding]) -> str:
 
 def _row(finding: Finding) -> str:
     claim = finding.claim
-    place = f"{inline(claim.file, 120)}\\:{claim.line_start}"
+    place = f"{inline(claim.file, 120)}:{claim.line_start}"
     if not is_supported(finding.citation):
         place += f" ({inline(finding.citation.replace('_', ' '))})"
     verdict = inline(finding.verdict.replace("_", " "))
