@@ -22,8 +22,8 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.run
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-run: $(VENV)/.run ## Review this repository with the static agent and print the report (ARGS="medium" for a deeper band)
-	@$(BIN)/flowrunner run code-review repo=. --report $(ARGS)
+run: $(VENV)/.run ## Review this repository with the static agent, every reviewer, and print the report
+	@$(BIN)/flowrunner run code-review repo=. band=large --report $(ARGS)
 
 serve: $(VENV)/.run ## Keep the service up on http://127.0.0.1:8700
 	@$(BIN)/flowrunner serve $(ARGS)
