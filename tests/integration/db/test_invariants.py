@@ -47,7 +47,7 @@ def spoilt(request: pytest.FixtureRequest, plant: str) -> Database:
 async def test_each_law_sees_its_breach(
     spoilt: Database, name: str, plant: str, complaint: str
 ) -> None:
-    """I1-I9, P6: what a statement is for, it finds, and the whole check reports it."""
+    """P6, P7: what a statement is for, it finds, and the whole check reports it."""
     await spoil(spoilt, plant)
 
     async with await spoilt.connect() as conn:
@@ -78,7 +78,7 @@ def test_no_law_is_without_a_breach() -> None:
 async def test_a_log_that_lies_is_found_out(
     spoilt: Database, code: str, plant: str, complaint: str
 ) -> None:
-    """P7, I5: the log is folded and compared, so that neither it nor a row can be false alone."""
+    """P7: the log is folded and compared, so that neither it nor a row can be false alone."""
     await spoil(spoilt, plant)
 
     found = await spoilt.violations()
@@ -87,7 +87,7 @@ async def test_a_log_that_lies_is_found_out(
 
 
 async def test_a_sound_database_has_nothing_to_report(database: Database) -> None:
-    """I13: the check is quiet about a run that ended and one that lives, and did look at both."""
+    """The check is quiet about a run that ended and one that lives, and did look at both."""
     await a_scene(database)
 
     assert await database.violations() == []

@@ -213,7 +213,7 @@ def vars_of(outcome: object) -> tuple[object, object]:
 async def test_usage_adds_up(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """I7: what attempts consumed is counted per step and per run, failed attempts included."""
+    """P7: what attempts consumed is counted per step and per run, failed attempts included."""
     flow = a_flow(agent("a", retries=1), agent("b"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
