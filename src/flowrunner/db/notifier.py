@@ -17,8 +17,10 @@ COALESCE_SECONDS = 0.005
 # A NOTIFY payload holds 8000 bytes; beyond this many names it says "look at everything".
 _MOST_NAMES = 150
 
+# The setting is this transaction's: behind a pooler a session's would be somebody else's too, who
+# then loses what was committed.
 NOTIFY = """
-SELECT pg_notify(x.channel, x.payload)
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(x.channel, x.payload)
   FROM unnest(%(channels)s::text[], %(payloads)s::text[]) AS x (channel, payload)
 """
 
@@ -62,9 +64,7 @@ class Notifier:
 
     async def _connect(self) -> Conn:
         dsn = with_liveliness(self._url, "flowrunner-notifier")
-        conn = await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None)
-        await conn.execute("SELECT set_config('synchronous_commit', 'off', false)")
-        return conn
+        return await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None)
 
     async def _send(self, conn: Conn, pending: dict[str, set[str]]) -> None:
         rows: list[tuple[str, str]] = []

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from flowrunner.core.model import RunId
 from flowrunner.db.pool import Conn
@@ -13,7 +11,10 @@ from flowrunner.db.pool import Conn
 
 @dataclass(frozen=True, slots=True)
 class InboxRow:
-    """One report as it was left; *error* and *usage* are whatever JSON the reporter wrote."""
+    """One report as it was left; *error* and *usage* are the text of whatever JSON was written.
+
+    Text, for there is JSON that PostgreSQL keeps and Python refuses: too deep, or too many digits.
+    """
 
     id: int
     run_id: RunId
@@ -22,12 +23,12 @@ class InboxRow:
     epoch: int
     outcome: str
     output: str | None
-    error: Any
-    usage: Any
+    error: str | None
+    usage: str | None
 
 
 LIST_UNREAD = """
-SELECT id, run_id, step_no, attempt, epoch, outcome, output, error, usage
+SELECT id, run_id, step_no, attempt, epoch, outcome, output, error::text, usage::text
   FROM task_results
  WHERE verdict IS NULL AND id > %(after)s
  ORDER BY id
@@ -75,7 +76,7 @@ async def keep_late(conn: Conn, row: InboxRow) -> None:
         "epoch": row.epoch,
         "outcome": row.outcome,
         "output": row.output,
-        "error": json.dumps(row.error),
-        "usage": json.dumps(row.usage),
+        "error": row.error,
+        "usage": row.usage,
     }
     await conn.execute(KEEP_LATE, args)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from typing import Any
 
 import structlog
 from pydantic import ValidationError
@@ -71,15 +70,8 @@ def report_of(row: InboxRow) -> TaskReport:
 
     Leaving it unread would leave the step running for ever: the dispatcher has said its last word.
     """
-    said: dict[str, Any] = {
-        "epoch": row.epoch,
-        "outcome": row.outcome,
-        "output": row.output if row.outcome == "completed" else None,
-        "error": row.error,
-        "usage": row.usage or {},
-    }
     try:
-        return TaskReport.model_validate_json(json.dumps(said))
+        return TaskReport.model_validate_json(_text(row))
     except ValidationError as error:
         told = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'report'}: {e['msg']}"
@@ -87,3 +79,10 @@ def report_of(row: InboxRow) -> TaskReport:
         )
         broken = {"code": "bad_report", "message": f"the report breaks the contract: {told}"}
         return TaskReport.model_validate({"epoch": row.epoch, "outcome": "failed", "error": broken})
+
+
+def _text(row: InboxRow) -> str:
+    output = row.output if row.outcome == "completed" else None
+    said = json.dumps({"epoch": row.epoch, "outcome": row.outcome, "output": output})
+    usage = "{}" if row.usage in (None, "null") else row.usage
+    return f'{said[:-1]}, "error": {row.error or "null"}, "usage": {usage}}}'

@@ -101,8 +101,8 @@ class TaskService:
             report.epoch,
             report.outcome,
             report.output,
-            None if report.error is None else report.error.model_dump(),
-            report.usage.model_dump(),
+            None if report.error is None else report.error.model_dump_json(),
+            report.usage.model_dump_json(),
         )
         try:
             async with self._pool.connection() as conn:
