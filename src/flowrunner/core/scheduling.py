@@ -174,7 +174,8 @@ class _Scheduler:
 
     def _fail(self, number: int, error: Failure, epoch: int, usage: Usage) -> None:
         step = self.draft.step(number)
-        seed = f"{self.draft.run.version}/{number}"
+        # An epoch is unique among all runs: what failed together must not come back together.
+        seed = f"{epoch}/{number}"
         delay = next_delay(self._spec(number).retry, error, step.failures + 1, seed)
         if delay is None:
             self._end_failed(number, error, epoch, usage)

@@ -133,6 +133,15 @@ def test_a_question_that_was_forgotten_is_asked_again() -> None:
     assert what_happens(state, "stall") == ["run repaired", "prepare a?", "prepare b?"]
 
 
+def test_a_stored_prompt_is_not_asked_for() -> None:
+    """R2-51, P4: between two attempts the prompt is there, and the repair offers it again."""
+    error = Failure("lease_lost", "worker died", FailureClass.LOST)
+    state = fold(a_run(a_graph("a"), "a yes"), [ev.StepRetrying(0, 1, error, 0)])
+
+    assert decided(state, "stall").events[1:] == (ev.StepDispatched(0, 2, Ref("prompt of a")),)
+    assert what_happens(state, "stall") == ["run repaired", "a#2 dispatched"]
+
+
 def test_a_report_that_was_forgotten_is_asked_again() -> None:
     """P4: all steps ended and no report: the run is given its last cause to move."""
     state = a_run(a_graph("a"), "a done")

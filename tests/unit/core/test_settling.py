@@ -119,6 +119,16 @@ def test_a_zombie_that_knows_the_attempt_meets_the_guard() -> None:
     assert decision.guards == (LeaseGuard(0, 2, 99),)
 
 
+def test_a_stopped_sibling_remembers_its_results() -> None:
+    """I5: a step that was cancelled between two attempts still knows the first one's end."""
+    state = a_run(a_graph("a*2", "b"), "a yes", "b yes")
+    flaky = a_word(state, "a flaky")
+    state = told(told(state, flaky), a_word(state, "b failed"))
+
+    assert statuses(state)["a"] == "cancelled"
+    assert decide(state, [flaky]).verdicts == (Verdict.DUPLICATE,)
+
+
 def test_no_epoch_is_no_duplicate() -> None:
     """I5: a step that no lease has ended yet has epoch 0, and 0 repeats nothing."""
     state = a_run(a_graph("a"), "a yes")
@@ -180,6 +190,17 @@ def test_an_attempt_that_may_heal_is_tried_again_later() -> None:
     assert decision.events == (ev.StepRetrying(0, 1, FLAKY, delay, 7, USAGE),)
     assert decision.timers == (SetTimer(inp.TimerKind.RETRY, 0, 1, delay),)
     assert decision.asks == ()
+
+
+def test_equal_runs_do_not_retry_in_step() -> None:
+    """What an overloaded provider refused at once comes back spread, and alike on every replica."""
+    state = a_run(a_graph("a*3"), "a yes")
+    refused = [settled(inp.Errored(FLAKY), epoch=epoch) for epoch in range(1, 51)]
+
+    delays = [decide(state, [given]).timers[0].delay_seconds for given in refused]
+
+    assert len(set(delays)) > 40
+    assert delays == [decide(state, [given]).timers[0].delay_seconds for given in refused]
 
 
 def test_the_timer_starts_the_next_attempt() -> None:
