@@ -47,6 +47,11 @@ def is_alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def parent_of(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    return int(stat.rpartition(")")[2].split()[1])
+
+
 def noted(file: Path, count: int) -> Callable[[], bool]:
     """Tell whether *count* processes have noted their number in *file*."""
     return lambda: file.exists() and len(file.read_text(encoding="utf-8").split()) >= count

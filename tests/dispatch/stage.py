@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dispatch.agents import note
 from dispatch.tasks import AROUND, a_program, a_room
 from flowrunner.db.pool import make_pool
 from flowrunner.dispatch.agents import CommandAgent
@@ -23,6 +24,10 @@ from flowrunner.dispatch.worker import Worker, WorkerTimes
 from flowrunner.leases.ports import Profile
 from flowrunner.leases.rules import LeaseTimes
 from flowrunner.leases.sql import SqlLeases
+
+ECHO = "print('heard', sys.stdin.read()); sys.stderr.write('thinking')"
+AGENT = "static"
+"""The name under which launches ask for the test's agent."""
 
 LEASE = LeaseTimes(
     lease_seconds=8.0, renew_seconds=1.0, margin_seconds=2.0, call_seconds=1.0, watch_seconds=0.05
@@ -111,3 +116,8 @@ async def at_work(worker: Worker) -> AsyncGenerator[None]:
 def patient(times: WorkerTimes = TIMES, **lease: Any) -> WorkerTimes:
     """The same times with other leases."""
     return replace(times, lease=replace(times.lease, **lease))
+
+
+def sleeper(file: Path) -> str:
+    """An agent that notes its number, ignores SIGTERM and sleeps."""
+    return f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n{note(file)}time.sleep(600)"

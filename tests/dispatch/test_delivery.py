@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
 from dispatch.tasks import a_task
-from flowrunner.core.errors import FlowRunnerError, InvalidInputError, UnavailableError
+from flowrunner.core.errors import InvalidInputError, UnavailableError
 from flowrunner.dispatch.delivery import Delivery, deliver
 from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Receipt, Task
@@ -18,9 +19,9 @@ QUICK = Delivery(call_seconds=0.2, first_seconds=0.01, give_up_seconds=5)
 
 
 class Receiver:
-    """Answers each call with the next of *answers*: a receipt, or what it raises."""
+    """Answers each call with the next of *answers*: a receipt, an error, or (None) not at all."""
 
-    def __init__(self, *answers: Receipt | FlowRunnerError | TimeoutError) -> None:
+    def __init__(self, *answers: Receipt | Exception | None) -> None:
         self.answers = list(answers)
         self.heard: list[TaskReport] = []
 
@@ -30,7 +31,9 @@ class Receiver:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        if answer is None:
+            await asyncio.Event().wait()
+        return answer or "settled"
 
     async def append(self, task: Task, chunks: Sequence[Chunk]) -> bool:
         raise NotImplementedError
@@ -47,9 +50,9 @@ async def test_an_unknown_outcome_is_told_again(receipt: Receipt) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_refused_report_becomes_a_failure() -> None:
-    """P4: a result that nobody accepts must not leave its step running."""
-    refusal = InvalidInputError("too large", [])
+@pytest.mark.parametrize("refusal", [InvalidInputError("too large", []), ValueError("too large")])
+async def test_a_refused_report_becomes_a_failure(refusal: Exception) -> None:
+    """P4: a result that nobody accepts must not leave its step running, nor end the worker."""
     receiver = Receiver(refusal, "settled")
 
     assert await deliver(receiver, a_task(), REPORT, QUICK) == "settled"
@@ -61,12 +64,19 @@ async def test_a_refused_report_becomes_a_failure() -> None:
 @pytest.mark.anyio
 async def test_nobody_to_be_told_is_an_answer_too() -> None:
     """P4: after that the lease goes back, so that somebody else may try."""
-    refusal = InvalidInputError("no", [])
-    hopeless = Delivery(first_seconds=0.01, give_up_seconds=0.05)
+    endless = Receiver(*[UnavailableError("cut"), InvalidInputError("no", [])] * 50)
 
-    assert await deliver(Receiver(refusal, refusal), a_task(), REPORT, QUICK) is None
-    endless = Receiver(*[UnavailableError("cut")] * 50)
-    assert await deliver(endless, a_task(), REPORT, hopeless) is None
+    given_up = Delivery(first_seconds=0.01, give_up_seconds=0.05)
+    assert await deliver(endless, a_task(), REPORT, given_up) is None
+
+
+@pytest.mark.anyio
+async def test_a_call_that_hangs_is_made_again() -> None:
+    """P3: a connection that died silently holds up no result."""
+    receiver = Receiver(None, "settled")
+
+    assert await deliver(receiver, a_task(), REPORT, QUICK) == "settled"
+    assert receiver.heard == [REPORT, REPORT]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from dispatch.agents import a_command, an_agent, is_alive, names_in, note, noted, numbers_in
+from dispatch.agents import (
+    a_command,
+    an_agent,
+    is_alive,
+    names_in,
+    note,
+    noted,
+    numbers_in,
+    parent_of,
+)
 from fixtures.waiting import until
 from flowrunner.dispatch.process import AgentProcess, Ended, ProcessLimits
 
@@ -50,11 +59,64 @@ async def test_one_that_ignores_sigterm_dies(tmp_path: Path) -> None:
     assert (ended.cause, ended.signal) == ("stopped", signal.SIGKILL)
 
 
-async def test_one_that_was_suspended_dies(tmp_path: Path) -> None:
-    """A stopped process answers no SIGTERM: it is woken, then killed."""
-    ended = await stopped_when_up(tmp_path, "", suspended=True)
+async def test_one_that_was_suspended_is_woken_to_end(tmp_path: Path) -> None:
+    """A stopped process would answer no SIGTERM, and be killed for nothing."""
+    script = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
 
-    assert ended.cause == "stopped"
+    ended = await stopped_when_up(tmp_path, script, suspended=True, grace_seconds=20)
+
+    assert (ended.cause, ended.exit_code) == ("stopped", 7)
+
+
+async def test_its_family_is_asked_as_well(tmp_path: Path) -> None:
+    """A helper in a session of its own may clean up too, before anything is killed."""
+    file, bye = tmp_path / "pids", tmp_path / "bye"
+    script = (
+        f"if os.fork() == 0:\n os.setsid()\n"
+        f" signal.signal(signal.SIGTERM, lambda *_: open({str(bye)!r}, 'w') and sys.exit())\n"
+        f"{note(file)}{SLEEP}"
+    )
+    agent = an_agent(script, tmp_path, limits=ProcessLimits(grace_seconds=20))
+    running = asyncio.create_task(agent.run())
+    await until(noted(file, 2))
+
+    agent.stop()
+
+    await running
+    assert bye.exists()
+
+
+async def test_whoever_insists_is_not_kept_waiting(tmp_path: Path) -> None:
+    """A lease may be lost while an agent has its time to end."""
+    file = tmp_path / "pids"
+    agent = an_agent(IGNORE_TERM + note(file) + SLEEP, tmp_path, limits=ProcessLimits())
+    running = asyncio.create_task(agent.run())
+    await until(noted(file, 1))
+    agent.stop()
+    await asyncio.wait([running], timeout=0.1)
+
+    agent.kill()
+
+    async with asyncio.timeout(2):
+        assert (await running).signal == signal.SIGKILL
+
+
+async def test_a_supervisor_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:
+    """The leash is never waited for, even when it is full."""
+    file = tmp_path / "pids"
+    script = f"open({str(file)!r}, 'w').write(str(os.getppid()))\n{SLEEP}"
+    agent = an_agent(script, tmp_path)
+    running = asyncio.create_task(agent.run())
+    await until(noted(file, 1))
+    (supervisor,) = numbers_in(file)
+    os.kill(supervisor, signal.SIGSTOP)
+
+    for _ in range(70_000):
+        agent.beat()
+
+    os.kill(supervisor, signal.SIGCONT)
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_kill_takes_less_than_a_second(tmp_path: Path) -> None:
@@ -79,8 +141,9 @@ async def test_cancelling_leaves_nobody(tmp_path: Path) -> None:
 
     running.cancel()
 
-    with pytest.raises(asyncio.CancelledError):
-        await running
+    async with asyncio.timeout(2):
+        with pytest.raises(asyncio.CancelledError):
+            await running
     assert not is_alive(numbers_in(file)[0])
     assert names_in(tmp_path) == ["pids"]
 
@@ -138,23 +201,26 @@ async def test_descendants_are_killed_with_it(tmp_path: Path) -> None:
 
 
 async def test_a_killed_supervisor_takes_the_agent_with_it(tmp_path: Path) -> None:
-    """P3: whichever process dies, no agent is left, and the worker hears of it."""
+    """P3: the worker hears of it, and ends the agent's whole group by hand."""
     file = tmp_path / "pids"
-    script = f"open({str(file)!r}, 'w').write(str(os.getppid()) + ' ' + str(os.getpid()))\n{SLEEP}"
+    script = f"{note(file)}if os.fork() == 0: {note(file)}{SLEEP}"
     running = asyncio.create_task(an_agent(script, tmp_path).run())
     await until(noted(file, 2))
-    supervisor, agent = numbers_in(file)
+    agent = numbers_in(file)[0]
 
-    os.kill(supervisor, signal.SIGKILL)
+    os.kill(parent_of(agent), signal.SIGKILL)
 
     assert (await running).cause == "supervisor_lost"
-    await until(lambda: not is_alive(agent))
+    await until(lambda: not any(is_alive(pid) for pid in numbers_in(file)))
 
 
-async def stopped_when_up(tmp_path: Path, script: str, *, suspended: bool = False) -> Ended:
+async def stopped_when_up(
+    tmp_path: Path, script: str, *, suspended: bool = False, grace_seconds: float = 0.3
+) -> Ended:
     """Run *script* until it is up, suspend it if asked for, stop it, and return how it ended."""
     file = tmp_path / "pids"
-    agent = an_agent(script + note(file) + SLEEP, tmp_path)
+    limits = ProcessLimits(grace_seconds=grace_seconds)
+    agent = an_agent(script + note(file) + SLEEP, tmp_path, limits=limits)
     running = asyncio.create_task(agent.run())
     await until(noted(file, 1))
     if suspended:

@@ -63,12 +63,19 @@ async def test_its_folder_is_private_and_goes_with_it(tmp_path: Path) -> None:
 
 async def test_it_gets_nothing_open_but_its_streams(tmp_path: Path) -> None:
     """Neither the leash nor anybody's connection leaks into an agent."""
-    script = "print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:4])"
+    script = "print(sorted(int(n) for n in os.listdir('/proc/self/fd')))"
 
     ended = await an_agent(script, tmp_path).run()
 
     # The fourth is the listing itself.
     assert ended.output.text == "[0, 1, 2, 3]\n"
+
+
+async def test_it_has_a_session_of_its_own(tmp_path: Path) -> None:
+    """What is typed at our terminal is for us: neither it nor its supervisor hears it."""
+    script = "print(os.getsid(0) == os.getpid(), os.getsid(os.getppid()) == os.getppid())"
+
+    assert (await an_agent(script, tmp_path).run()).output.text == "True True\n"
 
 
 async def test_it_dies_of_a_closed_pipe(tmp_path: Path) -> None:
@@ -130,14 +137,12 @@ async def test_its_time_is_limited(tmp_path: Path) -> None:
     """D2-22: a hung agent ends, and says of what."""
     limits = ProcessLimits(total_seconds=0.3, grace_seconds=0.2)
 
-    ended = await an_agent("print('so far')\n" + SLEEP, tmp_path, limits=limits).run()
-
-    assert (ended.cause, ended.output.text) == ("timeout_total", "so far\n")
+    assert (await an_agent(SLEEP, tmp_path, limits=limits).run()).cause == "timeout_total"
 
 
 async def test_its_silence_is_limited(tmp_path: Path) -> None:
     """D2-22: one that talks goes on, one that falls silent is ended."""
-    limits = ProcessLimits(total_seconds=30, idle_seconds=0.8, grace_seconds=0.2)
+    limits = ProcessLimits(total_seconds=30, idle_seconds=1.2, grace_seconds=0.2)
     script = f"for _ in range(20): os.write(2, b'.'); time.sleep(0.05)\n{SLEEP}"
 
     ended = await an_agent(script, tmp_path, limits=limits).run()
@@ -151,6 +156,7 @@ async def test_its_silence_is_limited(tmp_path: Path) -> None:
         (("/nowhere/agent",), ".", 2),
         (("/etc/passwd",), ".", 13),
         (("/bin/true",), "missing", 2),
+        (("/bin/true", "a\0b"), ".", 22),
     ],
 )
 async def test_one_that_cannot_start_says_why(
@@ -162,5 +168,5 @@ async def test_one_that_cannot_start_says_why(
     ended = await AgentProcess(command, ProcessLimits(), tmp_path, lambda _s, _p: None).run()
 
     assert (ended.cause, ended.errno) == ("not_started", errno)
-    assert argv[0] in ended.detail or cwd in ended.detail
+    assert any(word in ended.detail for word in (argv[0], "missing", "null byte"))
     assert names_in(tmp_path) == []

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.agents import is_alive, names_in, note, noted, numbers_in
+from dispatch.agents import is_alive, names_in, note, noted, numbers_in, parent_of
 from flowrunner.dispatch import supervisor
 
 WORKER = """
@@ -22,7 +22,7 @@ from dispatch.agents import an_agent
 from flowrunner.dispatch.process import ProcessLimits
 
 async def main(script, room, watchdog):
-    limits = ProcessLimits(watchdog_seconds=float(watchdog), grace_seconds=0.2)
+    limits = ProcessLimits(watchdog_seconds=float(watchdog), grace_seconds=20)
     agent = an_agent(script, Path(room), limits=limits)
 
     async def beat():
@@ -79,7 +79,7 @@ def all_dead(file: Path) -> Callable[[], bool]:
 def test_a_killed_worker_leaves_no_agent(start_worker: Start, tmp_path: Path) -> None:
     """P2, P3: neither the agent nor a child that left its session and ignores SIGTERM."""
     file = tmp_path / "pids"
-    worker = start_worker(f"{STUBBORN}{note(file)}time.sleep(600)", 60.0)
+    worker = start_worker(f"{STUBBORN}{note(file)}time.sleep(600)", 2.0)
     until(noted(file, 2))
 
     os.kill(worker.pid, signal.SIGKILL)
@@ -101,10 +101,24 @@ def test_a_suspended_worker_leaves_no_agent(start_worker: Start, tmp_path: Path)
     assert worker.communicate(timeout=10)[0] == "worker_silent\n"
 
 
-def test_a_worker_that_beats_is_left_alone(start_worker: Start, tmp_path: Path) -> None:
-    """The watchdog bites silence only: the agent outlives it three times over."""
+def test_a_supervisor_killed_with_its_worker_leaves_no_agent(
+    start_worker: Start, tmp_path: Path
+) -> None:
+    """P3: when memory runs out both may go, and nobody is left to end the agent by hand."""
     file = tmp_path / "pids"
-    worker = start_worker(f"time.sleep(1.5)\n{note(file)}", 0.5)
+    worker = start_worker(f"{note(file)}time.sleep(600)", 60.0)
+    until(noted(file, 1))
+
+    os.kill(worker.pid, signal.SIGSTOP)
+    os.kill(parent_of(numbers_in(file)[0]), signal.SIGKILL)
+
+    until(all_dead(file))
+
+
+def test_a_worker_that_beats_is_left_alone(start_worker: Start, tmp_path: Path) -> None:
+    """The watchdog bites silence only: the agent outlives it twice over."""
+    file = tmp_path / "pids"
+    worker = start_worker(f"time.sleep(2.5)\n{note(file)}", 1.2)
 
     assert worker.communicate(timeout=10)[0] == "ended\n"
     assert len(numbers_in(file)) == 1
@@ -115,11 +129,10 @@ def test_a_supervisor_asked_to_end_ends_its_agent_first(
 ) -> None:
     """Whoever shuts the machine down sends SIGTERM to everybody: no agent is left behind."""
     file = tmp_path / "pids"
-    script = f"open({str(file)!r}, 'w').write(f'{{os.getppid()}} {{os.getpid()}}')"
-    worker = start_worker(f"{script}\ntime.sleep(600)", 60.0)
-    until(noted(file, 2))
+    worker = start_worker(f"{note(file)}time.sleep(600)", 60.0)
+    until(noted(file, 1))
 
-    os.kill(numbers_in(file)[0], signal.SIGTERM)
+    os.kill(parent_of(numbers_in(file)[0]), signal.SIGTERM)
 
     assert worker.communicate(timeout=10)[0] == "stopped\n"
     assert all_dead(file)()
@@ -146,3 +159,28 @@ def test_the_family_is_found_through_any_name(tmp_path: Path) -> None:
 
     odd.kill()
     odd.wait()
+
+
+def test_a_locked_folder_is_removed_by_its_owner() -> None:
+    """Without a superuser's rights a folder has to be opened before it can be emptied."""
+    script = """
+import os, tempfile
+from pathlib import Path
+from flowrunner.dispatch import supervisor
+if os.getuid() == 0:
+    os.setuid(65534)
+folder = Path(tempfile.mkdtemp())
+(folder / "a" / "b").mkdir(parents=True)
+(folder / "a" / "b" / "file").touch()
+(folder / "link").symlink_to("/")
+(folder / "a" / "b").chmod(0)
+(folder / "a").chmod(0)
+supervisor._remove(str(folder))
+print(folder.exists())
+"""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": "/tmp"}  # noqa: S108
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == "False\n"

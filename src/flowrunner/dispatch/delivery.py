@@ -15,8 +15,6 @@ from flowrunner.wire.tasks import TaskError, TaskReport
 
 log = structlog.stdlib.get_logger()
 
-REFUSED = "report_refused"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
@@ -46,10 +44,9 @@ async def deliver(
             log.warning("result.undelivered", task=task.task_id, error=str(exc))
         except InvariantError:
             raise
-        except FlowRunnerError as exc:
-            log.warning("result.refused", task=task.task_id, error=str(exc))
-            if report.error is not None and report.error.code == REFUSED:
-                return None
+        except Exception as exc:
+            # Whatever is wrong with this report, the next one must not be lost with the worker.
+            log.exception("result.refused", task=task.task_id)
             report = _refusal(task, exc)
         if time.monotonic() + wait > deadline:
             log.error("result.given_up", task=task.task_id)
@@ -58,6 +55,7 @@ async def deliver(
         wait = min(delivery.most_seconds, wait * 2)
 
 
-def _refusal(task: Task, exc: FlowRunnerError) -> TaskReport:
-    message = f"the result was refused: {exc}"
-    return refused(task.epoch, TaskError(code=REFUSED, message=message, hint=exc.hint))
+def _refusal(task: Task, exc: Exception) -> TaskReport:
+    hint = exc.hint if isinstance(exc, FlowRunnerError) else None
+    error = TaskError(code="report_refused", message=f"the result was refused: {exc}", hint=hint)
+    return refused(task.epoch, error)

@@ -44,7 +44,6 @@ def main(argv: list[str]) -> int:
     cause, left = "broken", 0
     try:
         _tell(status, f"pid {watch.agent}")
-        _let_go_of_streams()
         cause = watch.wait(watchdog)
     finally:
         left = watch.end_all(_patience(cause, grace, watchdog))
@@ -237,14 +236,6 @@ def _prctl(option: int, argument: int) -> None:
         if libc.prctl(option, argument, 0, 0, 0) != 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
-
-
-def _let_go_of_streams() -> None:
-    """Close our ends, or the worker would never read the end of the agent's output."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        os.dup2(null, stream)
-    os.close(null)
 
 
 def _tell(status: int, line: str) -> None:
