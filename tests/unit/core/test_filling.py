@@ -6,7 +6,7 @@ from flowrunner.core.substitution import Template, Unresolved, Value, parse
 
 NONCE = "5f3a9c"
 FINDINGS = Value('{"findings": [{"file": "a.py", "n": 7, "ok": true, "why": null}], "empty": ""}')
-PROSE = Value("Severity: high\nseverity: low\n  a.b :  dotted \naxb: wild\nnote:\nnote: later")
+PROSE = Value("Severity: high\nseverity: low\naxb: wild\n  a.b :  dotted \nnote:\nnote: later")
 
 
 def filled(template: str, **values: Value) -> str | Unresolved:

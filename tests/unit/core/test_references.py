@@ -71,6 +71,24 @@ def test_the_dollar_form_takes_the_longest_known_id(
 
 
 @pytest.mark.parametrize(
+    ("template", "step"),
+    [
+        ("$a.output.output", "a.output"),
+        ("$a.output", "a"),
+        ("$c++.output", "c++"),
+        ("$f(x.output", "f(x"),
+        ("$[a-z].output", "[a-z]"),
+    ],
+)
+def test_known_ids_are_taken_to_the_letter(template: str, step: str) -> None:
+    """V-01, D2-15: the longest known id wins, and nothing in an id is a pattern."""
+    found = parse(template, ["a", "a.output", "c++", "f(x", "[a-z]"])
+
+    assert isinstance(found, Template)
+    assert found.parts == (Reference(step, legacy=True, source=template),)
+
+
+@pytest.mark.parametrize(
     "text",
     ["$scan", "$scan.outputs", "$scan.output-x", "$ scan.output", "scan.output", "$5.00", "a{b}c"],
 )
