@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from flowrunner.dispatch.agents import (
     parse_agents,
 )
 from flowrunner.dispatch.spawning import AgentCommand
+from flowrunner.dispatch.static import agent_argv
 from flowrunner.wire.tasks import TaskError
 
 
@@ -26,7 +26,7 @@ def test_the_static_agent_is_isolated_from_what_it_reviews() -> None:
     command = command_for(a_task(agent="static", project_root="/p"), DEFAULT_AGENTS, AROUND)
 
     assert isinstance(command, AgentCommand)
-    assert command.argv == (sys.executable, "-I", "-m", "flowrunner.dispatch.static")
+    assert command.argv == agent_argv()
     assert (command.cwd, command.stdin) == (Path("/p"), b"prompt")
 
 

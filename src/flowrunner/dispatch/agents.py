@@ -6,7 +6,6 @@ import difflib
 import os
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from flowrunner.core.errors import InvalidInputError, Problem
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.spawning import AgentCommand
+from flowrunner.dispatch.static import agent_argv
 from flowrunner.wire.tasks import TaskError
 
 OUTPUT_CAP = 1024 * 1024
@@ -131,8 +131,7 @@ def _refusal(task: Task, agents: Mapping[str, object]) -> TaskError | None:
 
 def _argv(agent: StaticAgent | CommandAgent, path: str) -> tuple[str, ...] | TaskError:
     if isinstance(agent, StaticAgent):
-        # Isolated: the project it looks at is its directory, and must not be imported from.
-        return (sys.executable, "-I", "-m", "flowrunner.dispatch.static")
+        return agent_argv()
     program, *rest = agent.argv
     found = program if Path(program).is_absolute() else shutil.which(program, path=path)
     if found is None:
