@@ -19,6 +19,7 @@ from flowrunner.wire.tasks import TaskReport, shortened
 M = TypeVar("M", bound=BaseModel)
 
 _FENCED = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```", re.MULTILINE)
 _MOST_ERRORS = 5
 _MOST_CHARACTERS = 4_000
 
@@ -66,18 +67,26 @@ def read_answer(text: str, model: type[M]) -> M:
 
 
 def _json_in(text: str) -> str | None:
-    """The whole text, else the last fenced block, else from the first to the last brace."""
-    candidates = [text, *reversed(_FENCED.findall(text))]
+    """The whole text, else the last fenced block, else what lies between first and last brace.
+
+    Only the last block can be the answer: an earlier one may be quoted, and when the last one was
+    cut off nothing else may stand in for it (P9).
+    """
+    fenced = _FENCED.findall(text)
     first, last = text.find("{"), text.rfind("}")
-    if 0 <= first < last:
-        candidates.append(text[first : last + 1])
-    for candidate in candidates:
-        try:
-            if isinstance(json.loads(candidate), dict):
-                return candidate
-        except (ValueError, RecursionError):
-            continue
-    return None
+    if not _FENCE.search(text):
+        rest = text[first : last + 1] if 0 <= first < last else ""
+    else:
+        is_closed = len(_FENCE.findall(text)) % 2 == 0
+        rest = fenced[-1] if fenced and is_closed else ""
+    return next((found for found in (text, rest) if _is_object(found)), None)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _told(error: ValidationError) -> str:
