@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests mostly wait for processes and for a database: a few at once use what is there.
+JOBS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help run serve test check fmt lint imports types bench lock conformance
@@ -29,7 +31,7 @@ serve: $(VENV)/.run ## Keep the service up on http://127.0.0.1:8700
 	@$(BIN)/flowrunner serve $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
 
