@@ -21,7 +21,7 @@ from flowrunner.core.errors import (
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.dispatch.delivery import Delivery, deliver
 from flowrunner.dispatch.execution import Execution, Kit
-from flowrunner.dispatch.outcome import refused
+from flowrunner.dispatch.outcome import CODES, refused
 from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Hints, Task, TaskPort
 from flowrunner.dispatch.supervisor import PATIENCE_SHARE
@@ -168,7 +168,9 @@ class Worker:
             report = await self._report_of(serving)
             if serving.fate != "open":
                 return
-            receipt = await deliver(self._port, task, report, self._times.delivery)
+            receipt = None
+            if not _is_our_doing(report):
+                receipt = await deliver(self._port, task, report, self._times.delivery)
             code = report.error.code if report.error is not None else None
             log.info("task.ended", outcome=report.outcome, code=code, seconds=report.usage.seconds)
             if receipt is None:
@@ -236,6 +238,11 @@ class Worker:
         work = [serving.work for serving in self._running.values() if serving.work is not None]
         if work:
             await asyncio.wait(work, timeout=seconds)
+
+
+def _is_our_doing(report: TaskReport) -> bool:
+    """Whether the agent was ended for our own silence: that is no attempt of the step's (P3)."""
+    return report.error is not None and report.error.code == CODES["worker_silent"]
 
 
 def _cancel(serving: _Serving) -> None:
