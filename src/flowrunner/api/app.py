@@ -32,14 +32,15 @@ def make_app(service: Parts) -> FastAPI:
     app.state.parts = service
     app.state.streams = Streams()
     errors.install(app)
+    strict = [Depends(refuse_unknown_parameters)]
     for module in _ROUTERS:
-        app.include_router(module.router, dependencies=[Depends(refuse_unknown_parameters)])
+        app.include_router(module.router, dependencies=strict)
     document = APIRouter(tags=["health"])
     document.add_api_route("/openapi.json", _document(app), operation_id="get_openapi")
     for router in (health.router, document):
         # Probes and tools look at the root; beside the rest they are found as well.
-        app.include_router(router)
-        app.include_router(router, prefix="/api/v1", include_in_schema=False)
+        app.include_router(router, dependencies=strict)
+        app.include_router(router, prefix="/api/v1", include_in_schema=False, dependencies=strict)
     # The last one added is the first one asked.
     app.add_middleware(Intake)
     app.add_middleware(Guard, gate=_gate(service))

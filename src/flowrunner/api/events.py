@@ -18,7 +18,7 @@ from flowrunner.wire.events import EventPage
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 _STREAM = "text/event-stream"
-_PLACE = re.compile(r"\d{1,18}\Z")
+_PLACE = re.compile(r"[0-9]{1,18}\Z")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 

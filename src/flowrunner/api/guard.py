@@ -21,7 +21,7 @@ from flowrunner.core.errors import InvalidInputError, Problem
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AUTHORITY = re.compile(
-    r"(?:\[(?P<six>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_.-]{1,253}))(?::(?P<port>\d{1,5}))?\Z"
+    r"(?:\[(?P<six>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?\Z"
 )
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<authority>.+)\Z")
 _PORTS = {"http": 80, "https": 443}

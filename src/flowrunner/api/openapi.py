@@ -48,6 +48,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
         told = ProblemBody.model_json_schema(ref_template=_REF)
         schemas.update(told.pop("$defs", {}))
         schemas["ProblemBody"] = told
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
         for path in document["paths"].values():
             for operation in path.values():
                 _complete(operation)

@@ -7,8 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Response, status
 
 from flowrunner.api.deps import Operator, Reading, Tasks
+from flowrunner.core.errors import InvalidInputError, Problem
 from flowrunner.wire.tasks import Registration, ReleaseReply, ReleaseRequest, Renewal, RenewRequest
 from flowrunner.wire.workers import RegistrationReply, WorkerList
+
+# The column's bound: process ids are smaller everywhere.
+_LARGEST_PID = (1 << 31) - 1
+_BAD_PID = Problem("bad-pid", f"a process id is between 0 and {_LARGEST_PID}", pointer="/pid")
 
 router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
 
@@ -24,6 +29,8 @@ async def register_worker(
     body: Registration, tasks: Tasks, operator: Operator
 ) -> RegistrationReply:
     """Make a worker known, so that it may claim. May be repeated."""
+    if not 0 <= body.pid <= _LARGEST_PID:
+        raise InvalidInputError("the worker cannot be made known", [_BAD_PID])
     await tasks.register(body, operator.lease_seconds)
     return RegistrationReply(
         worker_id=body.worker_id,

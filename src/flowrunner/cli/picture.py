@@ -84,7 +84,7 @@ def _line(board: Board, row: Row, now: datetime, canvas: Canvas, keys: int) -> s
 
 
 def _time(row: Row, now: datetime) -> str:
-    if row.since is None or row.status in {"skipped", "excluded", "pending"}:
+    if row.since is None or row.status in {"skipped", "excluded", "pending", "retrying"}:
         return ""
     return span(((row.ended or now) - row.since).total_seconds())
 

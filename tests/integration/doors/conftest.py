@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -15,6 +17,7 @@ from fixtures.services import Replicas
 from flowrunner.api.app import make_app
 from flowrunner.api.openapi import describe
 from flowrunner.bootstrap.service import Service
+from flowrunner.core.model import RunId
 from flowrunner.definitions.flow import Flow
 from integration.doors.contract import Contract
 
@@ -42,11 +45,11 @@ class Door:
     async def post(self, path: str, body: Any = None, **options: Any) -> httpx2.Response:
         return await self.client.post(path, json={} if body is None else body, **options)
 
-    async def launch(self, flow: str = "demo", **body: Any) -> str:
+    async def launch(self, flow: str = "demo", **body: Any) -> RunId:
         """Launch and return the run's id."""
         response = await self.post(f"/api/v1/flows/{flow}/runs", body)
         assert response.status_code == 201, response.text
-        return response.json()["id"]
+        return RunId(UUID(response.json()["id"]))
 
 
 @asynccontextmanager
@@ -81,6 +84,9 @@ async def open_door(replicas: Replicas) -> AsyncIterator[OpenDoor]:
 
         async def make(*flows: Flow, **settings: Any) -> Door:
             service = await replicas.start(a_library(*flows), **settings)
+            # A replica that is stopped while it opens its first connections may miss that it was
+            # cancelled: wait_for of Python 3.11 drops a cancellation that meets a result.
+            await asyncio.gather(*(service.views.ping() for _ in range(4)))
             return await stack.enter_async_context(opened(service))
 
         yield make

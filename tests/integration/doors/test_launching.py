@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, Field
@@ -37,7 +38,7 @@ async def test_a_launch_says_where_the_run_is(open_door: OpenDoor) -> None:
     assert response.status_code == 201
     assert response.headers["location"] == told["url"] == f"/api/v1/runs/{told['id']}"
     assert (told["status"], told["replayed"]) == ("running", False)
-    assert await ended(door.service, RunId(told["id"])) == "completed"
+    assert await ended(door.service, RunId(UUID(told["id"]))) == "completed"
     run = await door.json(told["url"])
     assert (run["title"], run["labels"], run["input"]) == (
         "T",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 
 from fixtures.libraries import a_flow, a_library, code
 from fixtures.services import Replicas
@@ -44,10 +44,15 @@ def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 async def test_every_route_is_described(replicas: Replicas, document: dict[str, Any]) -> None:
     """No hidden routes but the probes' second place; no operation is named twice."""
     app = make_app(replicas.build(a_library(a_flow(code("a")))))
-    routes = [route for route in app.routes if isinstance(route, APIRoute)]
     described = {(m.upper(), p) for p, ops in document["paths"].items() for m in ops}
-    hidden = {(m, route.path) for route in routes for m in route.methods} - described
+    there = {
+        (method, route.path)
+        for route in iter_route_contexts(app.routes)
+        for method in route.methods or ()
+    }
+    hidden = there - described
 
+    assert described <= there
     assert {path for _method, path in hidden} == {
         f"/api/v1{path}"
         for path in ("/healthz/live", "/healthz/ready", "/version", "/openapi.json")
@@ -102,14 +107,17 @@ async def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None
     missing: list[str] = []
 
     def look(value: Any) -> None:
-        if isinstance(value, dict):
-            if "$ref" in value and value["$ref"].rpartition("/")[2] not in schemas:
-                missing.append(value["$ref"])
-            for each in value.values():
-                look(each)
-        elif isinstance(value, list):
-            for each in value:
-                look(each)
+        match value:
+            case {"$ref": str(name)}:
+                missing.extend([name] if name.rpartition("/")[2] not in schemas else [])
+            case dict():
+                for each in cast("dict[str, Any]", value).values():
+                    look(each)
+            case list():
+                for each in cast("list[Any]", value):
+                    look(each)
+            case _:
+                pass
 
     look(document)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
+from pydantic import JsonValue
 
 from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, done, failed
@@ -13,30 +15,35 @@ from fixtures.libraries import a_flow, agent, code
 from fixtures.runs import ended
 from fixtures.waiting import until
 from flowrunner.core.model import RunId
-from flowrunner.definitions.context import Report, ReportContext
+from flowrunner.definitions.context import Launch, Report, ReportContext
 from flowrunner.wire.tasks import Usage
 from integration.doors.conftest import Door, OpenDoor
 
 pytestmark = pytest.mark.anyio
 
+
+def never(_launch: Launch) -> bool:
+    return False
+
+
 QUICK = a_flow(code("a"))
 ASKING = a_flow(
     agent("a"),
     agent("b", "a"),
-    agent("c", "a", gate=lambda _launch: False),
+    agent("c", "a", gate=never),
     name="asking",
 )
 RUNS = "/api/v1/runs"
 
 
-async def finish(door: Door, run_id: str) -> str:
-    return await ended(door.service, RunId(run_id))
+async def finish(door: Door, run_id: RunId) -> str:
+    return await ended(door.service, run_id)
 
 
 async def test_pages_hold_every_run_once(open_door: OpenDoor) -> None:
     """Newest first; a cursor leads on exactly where the page ended, also when runs are added."""
     door = await open_door(QUICK)
-    launched = [await door.launch() for _ in range(5)]
+    launched = [str(await door.launch()) for _ in range(5)]
 
     first = await door.json(f"{RUNS}?limit=2")
     late = await door.launch()
@@ -46,7 +53,7 @@ async def test_pages_hold_every_run_once(open_door: OpenDoor) -> None:
     seen = [run["id"] for page in (first, second, third) for run in page["items"]]
     assert seen == launched[::-1]
     assert third["next_cursor"] is None
-    assert (await door.json(RUNS))["items"][0]["id"] == late
+    assert (await door.json(RUNS))["items"][0]["id"] == str(late)
 
 
 async def test_filters_narrow_lists_and_counts_alike(open_door: OpenDoor) -> None:
@@ -58,11 +65,11 @@ async def test_filters_narrow_lists_and_counts_alike(open_door: OpenDoor) -> Non
     live = await door.launch("asking", labels={"team": "b"})
     after = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
-    async def found(**only: str | list[str]) -> list[str]:
+    async def found(**only: str | list[str]) -> list[UUID]:
         page = await door.json(RUNS, params=only)
         counts = await door.json(f"{RUNS}/counts", params=only)
         assert sum(counts.values()) == len(page["items"])
-        return [run["id"] for run in page["items"]]
+        return [UUID(run["id"]) for run in page["items"]]
 
     assert await found() == [live, quick]
     assert await found(status="completed") == [quick]
@@ -84,7 +91,7 @@ async def test_a_row_counts_its_steps(open_door: OpenDoor, dispatcher: Dispatche
     """Excluded steps are not counted; what runs, failed and is done is."""
     door = await open_door(ASKING)
     run_id = await door.launch("asking")
-    (task,) = await dispatcher.take(RunId(run_id), "a")
+    (task,) = await dispatcher.take(run_id, "a")
     await door.service.tasks.report(task.task_id, done(task, usage=Usage(input_tokens=7)))
 
     row = (await door.json(RUNS))["items"][0]
@@ -100,7 +107,7 @@ async def test_a_run_is_sent_again_only_if_it_moved(
     """304 while nothing happened; the tag changes with every event."""
     door = await open_door(ASKING)
     run_id = await door.launch("asking")
-    (task,) = await dispatcher.take(RunId(run_id), "a")
+    (task,) = await dispatcher.take(run_id, "a")
     first = await door.get(f"{RUNS}/{run_id}")
     tag = {"If-None-Match": first.headers["etag"]}
 
@@ -118,7 +125,7 @@ async def test_steps_say_why_they_stand(open_door: OpenDoor, dispatcher: Dispatc
     door = await open_door(ASKING)
     run_id = await door.launch("asking")
     offered = (await door.json(f"{RUNS}/{run_id}/steps"))["items"]
-    await dispatcher.take(RunId(run_id), "a")
+    await dispatcher.take(run_id, "a")
 
     a, b, c = (await door.json(f"{RUNS}/{run_id}/steps"))["items"]
 
@@ -134,7 +141,7 @@ async def test_a_failure_is_told(open_door: OpenDoor, dispatcher: Dispatcher) ->
     """The run and its step say what went wrong, with the code."""
     door = await open_door(ASKING)
     run_id = await door.launch("asking")
-    (task,) = await dispatcher.take(RunId(run_id), "a")
+    (task,) = await dispatcher.take(run_id, "a")
     await door.service.tasks.report(task.task_id, failed(task, message="no \x00 luck"))
     await finish(door, run_id)
 
@@ -150,7 +157,7 @@ async def test_a_failure_is_told(open_door: OpenDoor, dispatcher: Dispatcher) ->
 async def test_runs_are_named_as_people_type(open_door: OpenDoor) -> None:
     """By the end or the beginning of the id, as @last and @-1; an ambiguous part says which."""
     door = await open_door(QUICK)
-    first, last = await door.launch(), await door.launch()
+    first, last = str(await door.launch()), str(await door.launch())
 
     async def named(text: str) -> str:
         return (await door.json(f"{RUNS}/{text}"))["id"]
@@ -170,7 +177,7 @@ async def test_runs_are_named_as_people_type(open_door: OpenDoor) -> None:
 
 async def test_a_report_comes_as_it_is_asked_for(open_door: OpenDoor) -> None:
     """Markdown for people, JSON and SARIF for machines, 406 for what cannot be had."""
-    sarif = {"version": "2.1.0", "runs": []}
+    sarif: JsonValue = {"version": "2.1.0", "runs": []}
 
     def render(_ctx: ReportContext) -> Report:
         return Report("# Fine \u2028", data={"n": 1}, sarif=sarif, outcome="good")
@@ -214,7 +221,7 @@ async def test_a_cancel_sticks(open_door: OpenDoor, dispatcher: Dispatcher) -> N
     door = await open_door(QUICK, ASKING)
     quick, live = await door.launch(), await door.launch("asking")
     await finish(door, quick)
-    (task,) = await dispatcher.take(RunId(live), "a")
+    (task,) = await dispatcher.take(live, "a")
 
     first = await door.post(f"{RUNS}/{live}/cancel", {"reason": "enough"})
     again = await door.post(f"{RUNS}/{live}/cancel")
@@ -245,7 +252,7 @@ async def test_workers_are_listed(open_door: OpenDoor, dispatcher: Dispatcher) -
     """Who is live and how much each of them holds."""
     door = await open_door(ASKING)
     run_id = await door.launch("asking")
-    await dispatcher.take(RunId(run_id), "a")
+    await dispatcher.take(run_id, "a")
 
     async def scripted() -> dict[str, object]:
         items = (await door.json("/api/v1/workers"))["items"]

@@ -1,0 +1,63 @@
+"""What is sent: report formats by Accept, streams by Accept, unchanged things not at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowrunner.api.events import is_stream
+from flowrunner.api.reports import negotiate
+from flowrunner.api.runs import matches
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", "md"),
+        ("text/html, */*;q=0.8", "md"),
+        ("application/json", "json"),
+        ("application/json;q=0.5, text/markdown;q=0.4", "json"),
+        ("application/*", "json"),
+        ("application/sarif+json, application/json;q=0.9", "sarif"),
+        ("text/markdown;q=0, */*", "json"),
+        ("text/*", "md"),
+        ("text/html", None),
+        ("", None),
+        ("application/json;q=high", None),
+    ],
+)
+def test_accept_chooses_the_format(accept: str, expected: str | None) -> None:
+    """The best liked format that we have; of equals the first of ours."""
+    assert negotiate(accept) == expected
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("text/event-stream", True),
+        ("Text/Event-Stream; charset=utf-8", True),
+        ("application/json, text/event-stream;q=0.9", True),
+        ("text/event-stream;q=0", False),
+        ("*/*", False),
+        ("text/*", False),
+    ],
+)
+def test_a_stream_is_asked_for_by_name(accept: str, *, expected: bool) -> None:
+    """Who accepts anything gets a page, which ends."""
+    assert is_stream(accept) is expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, False),
+        ('W/"1-2"', True),
+        ('"1-2"', True),
+        ('"0", W/"1-2"', True),
+        ("*", True),
+        ('W/"1-3"', False),
+        ("1-2", False),
+    ],
+)
+def test_etags_compare_weakly(given: str | None, *, expected: bool) -> None:
+    """If-None-Match asks whether the meaning is the same, not the bytes."""
+    assert matches(given, 'W/"1-2"') is expected

@@ -1,0 +1,128 @@
+"""A stream's frames, from a feed that the test speaks itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from builders import a_graph
+from flowrunner.api.streams import Streams
+from flowrunner.client import sse
+from flowrunner.core.model import RunId
+from flowrunner.db.events import EventRow
+from flowrunner.service.roster import Roster
+
+pytestmark = pytest.mark.anyio
+
+RUN = RunId(UUID(int=7))
+ROSTER = Roster(a_graph("a", "b<-a"))
+AT = datetime(2026, 11, 20, 8, 0, tzinfo=UTC)
+
+
+def row(seq: int, kind: str, step: int | None = None, **body: object) -> EventRow:
+    return EventRow(RUN, seq, kind, step, body, AT)
+
+
+STARTED = row(1, "run.started", flow="demo", band="small", excluded=[[1, "gate"]])
+COMPLETED = row(2, "run.completed", outcome="ok", report="f" * 64)
+
+
+async def said(*rows: EventRow) -> AsyncIterator[EventRow]:
+    for each in rows:
+        yield each
+
+
+async def frames(streams: Streams, rows: AsyncIterator[EventRow]) -> list[str]:
+    return [frame async for frame in streams.frames(rows, ROSTER)]
+
+
+async def test_a_stream_ends_after_the_runs_last_event() -> None:
+    """The end is an event of its own, without an id: the cursor stays the run's last."""
+    streams = Streams()
+
+    told = await frames(streams, said(STARTED, COMPLETED, row(3, "never.shown")))
+
+    messages = list(sse.messages(sse.lines(told)))
+    assert [(m.event, m.id) for m in messages] == [
+        ("run.started", "1"),
+        ("run.completed", "2"),
+        ("end", ""),
+    ]
+    assert streams.count == 0
+
+
+async def test_a_client_is_told_when_to_come_back() -> None:
+    """The first thing said is how long to wait before reconnecting, differently for each."""
+    first = {(await frames(Streams(), said()))[0] for _ in range(20)}
+
+    assert all(2000 <= int(frame.removeprefix("retry: ")) < 4000 for frame in first)
+    assert len(first) > 1
+
+
+async def test_silence_is_broken_by_pings() -> None:
+    """Proxies cut what is silent; a comment is no event."""
+    silent = asyncio.Event()
+
+    async def quiet() -> AsyncIterator[EventRow]:
+        await silent.wait()
+        yield COMPLETED
+
+    stream = Streams(ping_seconds=0.01).frames(quiet(), ROSTER)
+    told = [await anext(stream) for _ in range(3)]
+    silent.set()
+    rest = [frame async for frame in stream]
+
+    assert told[1:] == [": ping\n\n", ": ping\n\n"]
+    assert rest[-1].startswith("event: end")
+
+
+async def test_a_feed_that_closes_ends_the_stream() -> None:
+    """The service stops: the stream ends without an `end`, so that the client comes back."""
+    told = await frames(Streams(), said(STARTED))
+
+    assert [m.event for m in sse.messages(sse.lines(told))] == ["run.started"]
+
+
+async def test_a_client_that_leaves_is_forgotten() -> None:
+    """Closing a stream closes its feed, and gives its place back."""
+    closed = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[EventRow]:
+        try:
+            yield STARTED
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    streams = Streams(most=1)
+    stream = streams.frames(endless(), ROSTER)
+    await anext(stream)
+    await anext(stream)
+    assert streams.is_full
+
+    await stream.aclose()
+
+    assert (closed.is_set(), streams.is_full) == (True, False)
+
+
+async def test_the_start_carries_the_whole_roster() -> None:
+    """R2-10, D2-09: every step of every kind, excluded ones with the reason, by key and label."""
+    event = ROSTER.show(STARTED)
+
+    assert event.data["flow"] == "demo"
+    assert [(s["key"], s["needs"], s["excluded"]) for s in event.data["steps"]] == [
+        ("a", [], None),
+        ("b", ["a"], "gate"),
+    ]
+
+
+async def test_a_step_is_told_by_key_and_label() -> None:
+    """D2-09: a step's event says which step it is in words; payload addresses stay inside."""
+    event = ROSTER.show(row(5, "step.completed", 1, attempt=1, output="f" * 64))
+
+    assert (event.step_no, event.key, event.data) == (1, "b", {"attempt": 1})
+    assert event.label is not None
