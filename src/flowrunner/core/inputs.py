@@ -109,7 +109,10 @@ class ReportRendered:
 
 @dataclass(frozen=True, slots=True)
 class StallFound:
-    """The detector saw a run that waits for nothing (P4); *missing* steps run without a task."""
+    """The detector saw a run that waits for nothing (P4).
+
+    *missing* steps run without a task, or are delayed without a timer.
+    """
 
     reason: str
     missing: tuple[int, ...] = ()

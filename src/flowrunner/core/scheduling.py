@@ -256,13 +256,15 @@ class _Scheduler:
         """Give a run that waits for nothing its next cause; say so only if there was none (P4)."""
         steps = [self.draft.step(number) for number in range(len(self.draft.graph.steps))]
         ready = [number for number, step in enumerate(steps) if step.is_ready]
-        orphans = [n for n in given.missing if steps[n].status is StepStatus.RUNNING]
+        orphans = [n for n in given.missing if steps[n].is_waited_for]
         if orphans or ready or self.draft.run.remaining == 0:
             self._emit(ev.RunRepaired(given.reason))
             for number in dict.fromkeys(orphans):
                 # One that ends as a crash loop stops the others: they must not be lost after that.
                 if self.draft.step(number).status is StepStatus.RUNNING:
                     self._lost(number, "its task was gone from the queue", 0)
+                elif self.draft.step(number).delayed:
+                    self._dispatch(number)
             self.draft.woken += ready
             return Verdict.ACCEPTED
         if any(step.is_waited_for for step in steps):

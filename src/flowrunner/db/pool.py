@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 Conn: TypeAlias = AsyncConnection[Any]
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
+
+AWAY: tuple[type[Exception], ...] = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    OSError,
+)
+"""What says "not now": the server is away, is overloaded, or was demoted and only reads."""
 
 # A cut cable must be noticed in seconds, not in the kernel's quarter of an hour.
 _LIVELINESS = {

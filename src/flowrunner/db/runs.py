@@ -153,7 +153,7 @@ def _state(row: Sequence[Any], status: StepStatus, waiting: int) -> StepState:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """A live run with no cause to move; *missing*: steps that run without a task in the queue."""
+    """A live run with no cause to move; *missing*: steps without their task or their timer."""
 
     run_id: RunId
     missing: tuple[int, ...]
@@ -164,9 +164,14 @@ class Stalled:
 LIST_STALLED = """
 SELECT r.id,
        ARRAY(SELECT s.step_no FROM flow_steps s
-              WHERE s.run_id = r.id AND s.status = 'running'
-                AND NOT EXISTS (SELECT FROM task_queue q
-                                 WHERE q.run_id = s.run_id AND q.step_no = s.step_no)
+              WHERE s.run_id = r.id
+                AND ((s.status = 'running'
+                      AND NOT EXISTS (SELECT FROM task_queue q
+                                       WHERE q.run_id = s.run_id AND q.step_no = s.step_no))
+                  OR (s.delayed
+                      AND NOT EXISTS (SELECT FROM flow_timers t
+                                       WHERE t.run_id = s.run_id AND t.step_no = s.step_no
+                                         AND t.kind = 'retry')))
               ORDER BY s.step_no) AS missing
   FROM live_runs l
   JOIN flow_runs r ON r.id = l.run_id

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from flowrunner.core import inputs as inp
 from flowrunner.core.codec import encode
 from flowrunner.core.decision import Ask, Decision, Verdict
 from flowrunner.core.errors import FlowRunnerError, NotFoundError
@@ -21,7 +20,7 @@ from flowrunner.db.apply import Applied, Change
 from flowrunner.db.events import EventRow
 from flowrunner.db.runs import LoadedRun
 from flowrunner.engine.committer import OutcomeUnknownError
-from flowrunner.engine.letters import Answer, Letter, Told
+from flowrunner.engine.letters import Answer, Letter, Told, answer_of, still_means
 from flowrunner.engine.views import RunView
 
 log = structlog.stdlib.get_logger()
@@ -29,6 +28,7 @@ log = structlog.stdlib.get_logger()
 # User code that answers within this joins the commit that caused it; slower code does not hold
 # up the result it was asked about, and gets a commit of its own.
 QUICK_SECONDS = 0.05
+REFUSED_SECONDS = 0.2
 _PAGE = 1000
 
 
@@ -127,7 +127,7 @@ class Actor:
         for letter in batch:
             letter.answer = letter.content.read(view)
         while batch:
-            plan = await self._plan(view, [_answer(letter) for letter in batch])
+            plan = await self._plan(view, [answer_of(letter) for letter in batch])
             if plan.decision.events:
                 batch = await self._commit(batch, view, plan)
             elif not (_may_be_behind(batch, plan) and await self._catch_up(view)):
@@ -218,7 +218,7 @@ class Actor:
                 await self._catch_up(view)
                 return batch
             case "stale":
-                return [letter for letter in batch if _still_means(letter, applied)]
+                return [letter for letter in batch if still_means(letter, applied)]
 
     async def _outcome(self, change: Change) -> Applied:
         """Commit; when the answer is lost, read back what became of it (never do it twice)."""
@@ -229,6 +229,9 @@ class Actor:
             rows = await self._read_back(change.before.version, len(mine))
             theirs = [(row.type, row.step_no, row.body) for row in rows]
             log.info("commit.resolved", run_id=str(self.run_id), committed=theirs == mine)
+            if not rows:
+                # Nobody moved the run: whatever refused this commit may refuse the next one too.
+                await asyncio.sleep(REFUSED_SECONDS)
             return Applied("ok") if theirs == mine else Applied("conflict")
 
     async def _read_back(self, after: int, limit: int) -> Sequence[EventRow]:
@@ -258,11 +261,6 @@ class Actor:
         return view.state.version > before
 
 
-def _answer(letter: Letter) -> Answer:
-    assert letter.answer is not None  # noqa: S101  # read when the batch was taken up
-    return letter.answer
-
-
 def _may_be_behind(batch: Sequence[Letter], plan: _Plan) -> bool:
     """Whether somebody is about to be told "late" by a view that nothing has proved current.
 
@@ -276,24 +274,3 @@ def _may_be_behind(batch: Sequence[Letter], plan: _Plan) -> bool:
 def _refuse(batch: Sequence[Letter], error: Exception) -> None:
     for letter in batch:
         letter.refuse(error)
-
-
-def _still_means(letter: Letter, applied: Applied) -> bool:
-    """Whether to decide this letter again after guards failed; a stale result is only recorded."""
-    given = _answer(letter).given
-    match given:
-        case inp.TaskSettled(step=step, attempt=attempt, epoch=epoch):
-            if (step, epoch) in applied.stale:
-                outcome = type(given.outcome).__name__.lower()
-                letter.answer = Answer(inp.Rejected(step, attempt, epoch, outcome))
-                letter.resolve(Verdict.LATE)
-            return True
-        case inp.TaskLost(step=step, epoch=epoch):
-            stale = (step, epoch) in applied.stale
-        case inp.TimerFired(step=step, kind=kind):
-            stale = (step, kind.value) in applied.stale
-        case _:
-            stale = False
-    if stale:
-        letter.resolve(Verdict.LATE)
-    return not stale

@@ -6,7 +6,6 @@ import asyncio
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
-from flowrunner.core.errors import NotFoundError
 from flowrunner.db.pool import Pool
 from flowrunner.db.timers import DueTimer, delete_timer, list_due, seconds_to_next
 from flowrunner.engine.residents import Residents
@@ -26,19 +25,18 @@ class Alarms:
     async def look(self) -> None:
         async with self._pool.connection() as conn:
             due = await list_due(conn)
-        await asyncio.gather(*(self._fire(timer) for timer in due))
+        fired = await asyncio.gather(*(self._fire(timer) for timer in due))
         async with self._pool.connection() as conn:
             to_next = await seconds_to_next(conn)
         wanted = _LONGEST if to_next is None else to_next
-        self.pause_seconds = min(_LONGEST, max(_SHORTEST, wanted))
+        # A run that cannot be told keeps its timer, and is no reason to look all the time.
+        self.pause_seconds = min(_LONGEST, max(_SHORTEST, wanted)) if all(fired) else _LONGEST
 
-    async def _fire(self, timer: DueTimer) -> None:
+    async def _fire(self, timer: DueTimer) -> bool:
         fired = inp.TimerFired(timer.kind, timer.step_no, timer.token)
-        try:
-            verdict = await self._residents.tell(timer.run_id, fired)
-        except NotFoundError:
-            verdict = Verdict.LATE
+        verdict = await self._residents.try_tell(timer.run_id, fired)
         if verdict is Verdict.LATE:
             # It means nothing to its run any more: without this it would be due for ever.
             async with self._pool.connection() as conn:
                 await delete_timer(conn, timer)
+        return verdict is not None

@@ -12,9 +12,10 @@ import structlog
 from pydantic import BaseModel
 
 from flowrunner.core import inputs as inp
-from flowrunner.core.errors import FlowRunnerError, NotFoundError
+from flowrunner.core.errors import FlowRunnerError, NotFoundError, UnavailableError
 from flowrunner.core.model import Failure, FailureClass, Ref, Usage
 from flowrunner.db.payloads import ref_of
+from flowrunner.db.pool import AWAY
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.engine import threads
 from flowrunner.engine.evaluation import CodeCall
@@ -105,7 +106,7 @@ class CodeRunner:
         except asyncio.CancelledError:
             log.debug("code.stopped", task=task.task_id)
         except Exception:
-            # Outermost frame of the step's task: the lease runs out and the step is tried again.
+            # Outermost frame of the step's task.
             log.exception("code.failed", task=task.task_id)
         finally:
             del self._running[task.epoch]
@@ -113,7 +114,7 @@ class CodeRunner:
             self._woken.set()
 
     async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
-        prepared = await self._residents.prepare_code(task.run_id, task.step_no, task.attempt)
+        prepared = await self._prepared(task)
         if isinstance(prepared, Failure):
             return inp.Errored(prepared), {}
         what = f"step {task.step_key}"
@@ -129,6 +130,24 @@ class CodeRunner:
         ref = ref_of(body)
         return inp.Succeeded(ref, Usage()), {ref: body}
 
+    async def _prepared(self, task: ClaimedTask) -> CodeCall | Failure:
+        """Read what the step needs, however long the database is away.
+
+        Any other trouble is the step's failure: a lease that is given up while its worker goes on
+        renewing would never be reaped (P4).
+        """
+        delay = 0.1
+        while True:
+            try:
+                return await self._residents.prepare_code(task.run_id, task.step_no, task.attempt)
+            except (*AWAY, UnavailableError) as error:
+                log.warning("code.prepared_again", task=task.task_id, error=str(error).strip())
+                await asyncio.sleep(delay)
+                delay = min(5.0, delay * 2)
+            except Exception as error:
+                log.exception("code.unprepared", task=task.task_id)
+                return Failure("internal_error", f"the step could not be prepared: {raised(error)}")
+
     async def _deliver(
         self, task: ClaimedTask, outcome: inp.Outcome, bodies: dict[Ref, bytes]
     ) -> None:
@@ -140,8 +159,8 @@ class CodeRunner:
                 verdict = await self._residents.deliver(task.run_id, Told(Answer(settled, bodies)))
             except NotFoundError:
                 return
-            except FlowRunnerError as error:
-                log.warning("code.told_again", task=task.task_id, error=str(error))
+            except Exception as error:  # noqa: BLE001  # the lease is ours until the run has heard
+                log.warning("code.told_again", task=task.task_id, error=repr(error))
                 await asyncio.sleep(delay)
                 delay = min(5.0, delay * 2)
             else:

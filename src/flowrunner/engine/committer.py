@@ -12,7 +12,7 @@ import structlog
 from flowrunner.core.errors import InvariantError, UnavailableError
 from flowrunner.core.model import RunId
 from flowrunner.db.apply import Applied, Change, NotifyMode, apply
-from flowrunner.db.pool import Pool
+from flowrunner.db.pool import AWAY, Pool
 
 log = structlog.stdlib.get_logger()
 
@@ -81,7 +81,7 @@ class Committer:
         try:
             async with self._pool.connection() as conn:
                 verdicts = await apply(conn, [w.change for w in batch], self._notify)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError, TimeoutError) as error:
+        except AWAY as error:
             # Includes the pool's time-out; a statement that never left is unknown as well: asking
             # costs one read, guessing costs a doubled or a lost step.
             log.warning("commit.unknown", runs=len(batch), error=str(error).strip())

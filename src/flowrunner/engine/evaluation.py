@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import structlog
 from pydantic import BaseModel
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Prepare, Render
-from flowrunner.core.errors import InvalidFlowError, NotFoundError
+from flowrunner.core.errors import InvalidFlowError, NotFoundError, UnavailableError
 from flowrunner.core.graph import StepKind
 from flowrunner.core.model import Failure, StepStatus
 from flowrunner.core.substitution import Template, Unresolved, Value, parse
 from flowrunner.db.payloads import ref_of
+from flowrunner.db.pool import AWAY
 from flowrunner.definitions.context import Context, Project, Report, ReportContext
 from flowrunner.definitions.flow import Step
 from flowrunner.definitions.library import Definition, Library
@@ -30,6 +32,8 @@ from flowrunner.engine.raising import raised
 from flowrunner.engine.results import Outcomes, Results, reader
 from flowrunner.engine.views import RunView
 from flowrunner.wire.tasks import storable
+
+log = structlog.stdlib.get_logger()
 
 T = TypeVar("T")
 
@@ -56,12 +60,24 @@ class Evaluator:
         self._seconds = seconds
 
     async def answer(self, ask: Ask, view: RunView) -> Answer:
-        """Return the input that answers *ask*. Raises only for trouble of our own."""
-        match ask:
-            case Prepare(step=step):
-                return await self._prepare(step, view)
-            case Render(partial=partial):
-                return await self._render(view, partial=partial)
+        """Return the input that answers *ask*. Raises only while the database is away.
+
+        Whatever else goes wrong will go wrong again: it is an answer, or the run would stand still.
+        """
+        try:
+            match ask:
+                case Prepare(step=step):
+                    return await self._prepare(step, view)
+                case Render(partial=partial):
+                    return await self._render(view, partial=partial)
+        except (*AWAY, UnavailableError):
+            raise
+        except Exception as error:
+            log.exception("ask.unanswerable", run_id=str(view.meta.run_id))
+            failure = Failure("internal_error", f"what it depends on raised {raised(error)}")
+            if isinstance(ask, Prepare):
+                return Answer(inp.PromptBuilt(ask.step, failure))
+            return Answer(inp.ReportRendered(failure))
 
     def definition(self, view: RunView) -> Definition | Failure:
         """The flow this run is pinned to, or why it cannot be used (R2-14, D2-21)."""

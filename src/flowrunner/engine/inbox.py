@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from flowrunner.core.decision import Verdict
-from flowrunner.core.errors import FlowRunnerError, NotFoundError
+from flowrunner.core.errors import NotFoundError
 from flowrunner.db.pool import Pool
 from flowrunner.db.results import InboxRow, delete_results, list_unread, mark_results
 from flowrunner.engine.residents import Residents
@@ -59,8 +59,8 @@ class Inbox:
             )
         except NotFoundError:
             return "unknown_task"
-        except FlowRunnerError as error:
-            log.warning("inbox.later", id=row.id, error=str(error))
+        except Exception as error:  # noqa: BLE001  # one run's trouble is not the others' (R2-49)
+            log.warning("inbox.later", id=row.id, error=repr(error))
             return ""
         return "stale" if verdict is Verdict.LATE else verdict
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
 from flowrunner.core.model import Ref
+from flowrunner.db.apply import Applied
 from flowrunner.engine.views import RunView
 
 
@@ -53,3 +54,29 @@ class Told:
 
     def read(self, view: RunView) -> Answer:  # noqa: ARG002  # the protocol's shape
         return self.answer
+
+
+def answer_of(letter: Letter) -> Answer:
+    assert letter.answer is not None  # noqa: S101  # read when the batch was taken up
+    return letter.answer
+
+
+def still_means(letter: Letter, applied: Applied) -> bool:
+    """Whether to decide this letter again after guards failed; a stale result is only recorded."""
+    given = answer_of(letter).given
+    match given:
+        case inp.TaskSettled(step=step, attempt=attempt, epoch=epoch):
+            if (step, epoch) in applied.stale:
+                outcome = type(given.outcome).__name__.lower()
+                letter.answer = Answer(inp.Rejected(step, attempt, epoch, outcome))
+                letter.resolve(Verdict.LATE)
+            return True
+        case inp.TaskLost(step=step, epoch=epoch):
+            stale = (step, epoch) in applied.stale
+        case inp.TimerFired(step=step, kind=kind):
+            stale = (step, kind.value) in applied.stale
+        case _:
+            stale = False
+    if stale:
+        letter.resolve(Verdict.LATE)
+    return not stale

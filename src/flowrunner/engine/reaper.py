@@ -13,7 +13,6 @@ import structlog
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
-from flowrunner.core.errors import NotFoundError
 from flowrunner.core.model import RunId
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import list_dead
@@ -96,12 +95,5 @@ class Reaper:
 
 async def _tell_all(residents: Residents, told: Iterable[tuple[RunId, inp.Input]]) -> int:
     """Tell many runs at once, so that their decisions share commits; count the accepted ones."""
-
-    async def tell(run_id: RunId, given: inp.Input) -> Verdict:
-        try:
-            return await residents.tell(run_id, given)
-        except NotFoundError:
-            return Verdict.LATE
-
-    verdicts = await asyncio.gather(*(tell(run_id, given) for run_id, given in told))
+    verdicts = await asyncio.gather(*(residents.try_tell(run_id, given) for run_id, given in told))
     return sum(verdict is Verdict.ACCEPTED for verdict in verdicts)

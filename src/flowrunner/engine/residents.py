@@ -6,16 +6,16 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import psycopg
 import structlog
 
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
+from flowrunner.core.errors import NotFoundError, UnavailableError
 from flowrunner.core.model import Failure, RunId, StepStatus
 from flowrunner.db.apply import Applied, Change
 from flowrunner.db.events import EventRow, list_events
-from flowrunner.db.pool import Pool
+from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.runs import LoadedRun, load_run
 from flowrunner.engine.actor import Actor
 from flowrunner.engine.bodies import Bodies
@@ -71,6 +71,21 @@ class Residents:
         """
         return await self.deliver(run_id, Told(Answer(given)))
 
+    async def try_tell(self, run_id: RunId, given: inp.Input) -> Verdict | None:
+        """As `tell`, for those who go through many runs: None when this one cannot be told.
+
+        Whatever is wrong with one run does not stop the others (R2-49).
+        """
+        try:
+            return await self.tell(run_id, given)
+        except NotFoundError:
+            return Verdict.LATE
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # the actor has logged it
+            log.warning("run.unreachable", run_id=str(run_id), error=repr(error))
+            return None
+
     async def report(self, run_id: RunId, step: int, attempt: int, report: TaskReport) -> Verdict:
         """Give the run a dispatcher's report; judged by the step's contract."""
         return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))
@@ -118,14 +133,14 @@ class Residents:
         try:
             async with self._pool.connection() as conn:
                 return await load_run(conn, run_id)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+        except AWAY as error:
             raise OutcomeUnknownError(str(error).strip()) from error
 
     async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]:
         try:
             async with self._pool.connection() as conn:
                 return await list_events(conn, run_id, after=after, limit=limit)
-        except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+        except AWAY as error:
             raise OutcomeUnknownError(str(error).strip()) from error
 
     async def commit(self, change: Change) -> Applied:

@@ -6,15 +6,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from flowrunner.core.errors import UnavailableError
+from flowrunner.db.pool import AWAY
 
 log = structlog.stdlib.get_logger()
-
-AWAY = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError, UnavailableError)
 
 
 class Rounds:
@@ -39,7 +36,7 @@ class Rounds:
             self._woken.clear()
             try:
                 await self._look()
-            except AWAY as error:
+            except (*AWAY, UnavailableError) as error:
                 log.warning("round.skipped", loop=self.name, error=str(error).strip())
             # Replicas that started together must not look together for ever.
             pause = self._seconds() * random.uniform(0.8, 1.2)  # noqa: S311

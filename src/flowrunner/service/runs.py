@@ -11,9 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
@@ -30,7 +28,7 @@ from flowrunner.db.definitions import ensure_definition
 from flowrunner.db.launch import LaunchVerdict, NewRun
 from flowrunner.db.lookup import RunHead
 from flowrunner.db.payloads import ref_of
-from flowrunner.db.pool import Pool
+from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.projects import ProjectRow, ensure_project
 from flowrunner.db.runs import RunMeta
 from flowrunner.definitions.context import Project
@@ -114,7 +112,7 @@ class RunService:
         begun = await self._begin(definition, request, plan, project, agent)
         try:
             verdict = await self._launcher.launch(begun)
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError) as error:
+        except AWAY as error:
             verdict = await self._read_back(begun, error)
         if verdict.replayed:
             return await self._replayed(verdict, begun, request)
@@ -233,7 +231,7 @@ class RunService:
             head = await self._finder.head(run_id)
         except NotFoundError:
             raise UnavailableError("the run was not launched: the database was away") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError):
+        except AWAY:
             hint = "launch again with the same Idempotency-Key: it cannot start twice"
             raise UnavailableError("the database is away; the run may exist", hint=hint) from error
         # Its actor was never told: the first input, or the stall detector, takes the run up.

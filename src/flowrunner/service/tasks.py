@@ -7,15 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-import psycopg
-from psycopg_pool import PoolTimeout
-
 from flowrunner.core.decision import Verdict
 from flowrunner.core.errors import InvalidInputError, NotFoundError, Problem, UnavailableError
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import RunId
 from flowrunner.db import queue, results, transcripts, workers
-from flowrunner.db.pool import Pool
+from flowrunner.db.pool import AWAY, Pool
 from flowrunner.engine.residents import Residents
 from flowrunner.wire import tasks as wire
 
@@ -107,7 +104,7 @@ class TaskService:
         try:
             async with self._pool.connection() as conn:
                 await results.keep_late(conn, row)
-        except (psycopg.OperationalError, PoolTimeout) as error:
+        except AWAY as error:
             raise UnavailableError(str(error).strip()) from error
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import pytest
+from pydantic import BaseModel, model_validator
 
 from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, done
@@ -206,6 +207,35 @@ async def test_a_report_that_hangs_fails_the_run(
 
     assert await ended(service, run_id) == "failed"
     assert (await run_row(database, run_id))["error"]["code"] == "render_failed"
+
+
+class Fickle(BaseModel):
+    """An input that is good at launch, and then never again: such as a path that was removed."""
+
+    asked: ClassVar[int] = 0
+
+    @model_validator(mode="after")
+    def _check(self) -> Fickle:
+        Fickle.asked += 1
+        if Fickle.asked > 1:
+            raise ValueError("gone")
+        return self
+
+
+@pytest.mark.complains("ask.unanswerable", "code.unprepared")
+@pytest.mark.parametrize("step", [agent("a"), code("a")])
+async def test_an_input_that_goes_bad_ends_the_run(
+    replicas: Replicas, database: Database, step: Step
+) -> None:
+    """P4: what cannot be read now will not be readable later: the run fails, it does not wait."""
+    Fickle.asked = 0
+    service = await replicas.start(a_library(a_flow(step, input=Fickle)))
+
+    run_id = await launch(service)
+
+    assert await ended(service, run_id) == "failed"
+    error = (await run_row(database, run_id))["error"]
+    assert (error["code"], "gone" in error["message"]) == ("internal_error", True)
 
 
 async def test_a_gate_that_raises_leaves_nothing_behind(

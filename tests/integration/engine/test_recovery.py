@@ -1,0 +1,337 @@
+"""After a crash of anything: what was lost is found, what stands still is moved, nobody else is hurt."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from fixtures.databases import Database
+from fixtures.dispatchers import Dispatcher, a_dispatcher, done, failed
+from fixtures.libraries import a_flow, a_library, agent, code
+from fixtures.proxy import Proxy
+from fixtures.runs import ended, forget, launch, run_row, steps, told, wake
+from fixtures.services import LogLines, Replicas
+from fixtures.waiting import until
+from flowrunner.core.errors import UnavailableError
+from flowrunner.definitions.context import Context
+
+pytestmark = pytest.mark.anyio
+
+ONE = a_flow(agent("a"))
+
+
+async def test_a_dead_workers_task_is_offered_again(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P3, L4: a new attempt under a new epoch, counted as a crash and not as a failure."""
+    service = await replicas.start(a_library(ONE))
+    run_id = await launch(service)
+    (lost,) = await dispatcher.take(run_id, "a")
+
+    await dispatcher.die()
+    other = await a_dispatcher(database)
+    async with other.conn:
+        (a,) = await other.take(run_id, "a", attempt=2)
+        await service.tasks.report(a.task_id, done(a))
+
+    assert await ended(service, run_id) == "completed"
+    assert a.epoch > lost.epoch
+    assert (await steps(database, run_id, "crashes"))["a"] == "1"
+    assert (await steps(database, run_id, "failures"))["a"] == "0"
+
+
+async def test_a_task_that_kills_its_workers_ends_as_a_crash_loop(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """L8: after three lost workers the step fails instead of eating a fourth."""
+    service = await replicas.start(a_library(ONE))
+    run_id = await launch(service)
+    for attempt in (1, 2, 3):
+        await dispatcher.register()
+        await dispatcher.take(run_id, "a", attempt=attempt)
+        await dispatcher.die()
+        await until(lambda: service.reaper.lost == attempt)  # noqa: B023  # awaited in the loop
+
+    assert await ended(service, run_id) == "failed"
+    assert (await run_row(database, run_id))["error"]["code"] == "crash_loop"
+    assert (await told(database, run_id))[-2:] == [
+        "a#3 failed: crash_loop",
+        "run failed: crash_loop",
+    ]
+
+
+async def test_a_worker_that_says_goodbye_loses_nothing(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """L8: what is handed back is the same attempt, offered at once, and no crash."""
+    service = await replicas.start(a_library(ONE))
+    run_id = await launch(service)
+    (before,) = await dispatcher.take(run_id, "a")
+
+    await dispatcher.conn.execute("SELECT deregister_worker_v1(%s)", (dispatcher.worker_id,))
+    other = await a_dispatcher(database)
+    async with other.conn:
+        (after,) = await other.take(run_id, "a")
+
+    assert (before.attempt, after.attempt) == (1, 1)
+    assert (await steps(database, run_id, "crashes"))["a"] == "0"
+
+
+async def test_most_workers_do_not_die_in_the_same_moment(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """L11: when most of several leases ran out at once, it was the database that was away."""
+    service = await replicas.start(a_library(ONE), lease_seconds=60)
+    others = [await a_dispatcher(database) for _ in range(3)]
+    run_id = await launch(service)
+    (a,) = await dispatcher.take(run_id, "a")
+
+    await database.sql("UPDATE workers SET expires_at = clock_timestamp() - interval '2 s'")
+    await service.reaper.look()
+
+    assert await steps(database, run_id, "attempt") == {"a": "1"}
+    assert service.reaper.lost == 0
+    assert (await service.tasks.report(a.task_id, done(a))).verdict == "accepted"
+    for other in others:
+        await other.conn.close()
+
+
+@pytest.mark.unsound
+async def test_a_run_whose_task_vanished_is_moved_again(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P4: the detector finds a run that nothing would move, repairs it and says so."""
+    service = await replicas.start(a_library(ONE), patience_seconds=0.3)
+    run_id = await launch(service)
+    await dispatcher.take(run_id, "a")
+
+    await database.sql("DELETE FROM task_queue")
+    await forget(database, run_id)
+    (a,) = await dispatcher.take(run_id, "a", attempt=2)
+    await service.tasks.report(a.task_id, done(a))
+
+    assert await ended(service, run_id) == "completed"
+    assert "run repaired" in await told(database, run_id)
+    assert service.reaper.repaired >= 1
+
+
+@pytest.mark.unsound
+async def test_a_run_whose_timer_vanished_is_moved_again(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P4: a step that waits for a timer that is not there waits for nothing."""
+    service = await replicas.start(a_library(a_flow(agent("a", retries=1))), patience_seconds=0.3)
+    run_id = await launch(service)
+    (a,) = await dispatcher.take(run_id, "a")
+    await service.tasks.report(a.task_id, failed(a, "overloaded", failure_class="transient"))
+
+    await database.sql("DELETE FROM flow_timers")
+    await forget(database, run_id)
+    (a,) = await dispatcher.take(run_id, "a", attempt=2)
+    await service.tasks.report(a.task_id, done(a))
+
+    assert await ended(service, run_id) == "completed"
+    assert "run repaired" in await told(database, run_id)
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What hanging user code waits for; the test's end lets it go."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+async def test_a_run_that_was_being_prepared_by_a_dead_replica_is_taken_up(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher, gate: threading.Event
+) -> None:
+    """P3, D2-35: the launch is durable, who was to build its first prompt is not."""
+
+    def prompt(_ctx: Context) -> str:
+        gate.wait(60)
+        return "built"
+
+    flow = a_flow(agent("a", run=prompt))
+    before = await replicas.start(a_library(flow))
+    run_id = await launch(before)
+    await replicas.stop(before)
+    assert await steps(database, run_id) == {"a": "pending"}
+    gate.set()
+
+    await forget(database, run_id)
+    after = await replicas.start(a_library(flow))
+
+    assert await dispatcher.finish(after, run_id) == "completed"
+
+
+async def test_a_report_that_was_being_rendered_by_a_dead_replica_is_rendered(
+    replicas: Replicas, database: Database, gate: threading.Event
+) -> None:
+    """P3: the last step's result is durable; the report is rendered by whoever is there."""
+    tries: list[int] = []
+
+    def render(_ctx: object) -> str:
+        tries.append(1)
+        if len(tries) == 1:
+            gate.wait(60)
+        return "# done"
+
+    flow = a_flow(code("a"), render=render)
+    before = await replicas.start(a_library(flow))
+    run_id = await launch(before)
+    await until(lambda: tries)
+    await replicas.stop(before)
+
+    await forget(database, run_id)
+    after = await replicas.start(a_library(flow))
+
+    assert await ended(after, run_id) == "completed"
+
+
+async def test_a_run_that_waits_rightly_is_left_alone(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P4: a held task, an offered one and a retry are causes enough, however long they take."""
+    flow = a_flow(agent("a", retries=1), agent("b"), agent("c"))
+    service = await replicas.start(a_library(flow), patience_seconds=0.1)
+    held, offered, delayed = [await launch(service) for _ in range(3)]
+    tasks = {(t.run_id, t.step_key): t for t in await dispatcher.claim()}
+    for key in "abc":
+        task = tasks[delayed, key]
+        if key == "a":
+            said = failed(task, "overloaded", failure_class="transient")
+            await service.tasks.report(task.task_id, said)
+        else:
+            await service.tasks.report(task.task_id, done(task))
+    epochs = [t.epoch for (run, _), t in tasks.items() if run == offered]
+    await dispatcher.conn.execute("SELECT release_v1(%s, %s)", (dispatcher.worker_id, epochs))
+    for run_id in (held, offered, delayed):
+        await forget(database, run_id)
+
+    await service.reaper.look()
+
+    assert service.reaper.repaired == 0
+    types = "SELECT count(*) FROM flow_step_events WHERE type = 'run.repaired'"
+    assert await database.value(types) == 0
+
+
+@pytest.mark.unsound
+@pytest.mark.complains("actor.failed", "round.failed", "run.unreachable")
+async def test_one_broken_run_does_not_stop_the_others(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """R2-49: whatever is wrong with one run's rows, the others are recovered, and we live."""
+    flow = a_flow(agent("a", retries=1), agent("b"), deadline=600)
+    service = await replicas.start(a_library(flow))
+    broken, good = await launch(service), await launch(service)
+    await dispatcher.claim()
+    await replicas.stop(service)
+    await database.sql("DELETE FROM flow_steps WHERE run_id = %s AND step_no = 1", (broken,))
+    await dispatcher.die()
+    await database.sql("UPDATE flow_timers SET due_at = now() WHERE run_id = %s", (broken,))
+    await dispatcher.leave(dispatcher.held[broken, "a"])
+
+    after = await replicas.start(a_library(flow))
+    other = await a_dispatcher(database)
+    async with other.conn:
+        for task in await other.take(good, "a", "b", attempt=2):
+            await after.tasks.report(task.task_id, done(task))
+        assert await ended(after, good) == "completed"
+    assert replicas.is_alive(after)
+
+
+@pytest.mark.unsound
+@pytest.mark.complains("code.unprepared", "ask.unanswerable")
+async def test_a_code_step_that_cannot_be_prepared_is_not_held_for_ever(
+    replicas: Replicas, database: Database, gate: threading.Event
+) -> None:
+    """P4: trouble of ours ends the attempt: a lease that is renewed would never be reaped."""
+    flow = a_flow(code("a", run=lambda _ctx: gate.wait(20)))
+    before = await replicas.start(a_library(flow))
+    run_id = await launch(before)
+    await replicas.stop(before)
+    await database.sql("DELETE FROM payloads WHERE body = '{}'")
+    gate.set()
+
+    after = await replicas.start(a_library(flow))
+
+    assert await ended(after, run_id) == "failed"
+    assert (await run_row(database, run_id))["error"]["code"] == "internal_error"
+
+
+async def test_a_code_step_outlives_a_cut_connection_while_it_is_prepared(
+    proxy: Proxy, replicas: Replicas, gate: threading.Event
+) -> None:
+    """P3, P4: the run is read again when the database is back, and the step goes on."""
+    flow = a_flow(code("a", run=lambda _ctx: gate.wait(20)))
+    before = await replicas.start(a_library(flow))
+    run_id = await launch(before)
+    await replicas.stop(before)
+    gate.set()
+
+    proxy.doom("question_lost", "m.input_ref, m.nonce")
+    after = await replicas.start(a_library(flow), addresses=proxy.addresses)
+
+    assert await ended(after, run_id) == "completed"
+    assert proxy.has_struck
+
+
+async def test_a_question_that_met_a_cut_connection_is_asked_again(
+    proxy: Proxy, replicas: Replicas, dispatcher: Dispatcher
+) -> None:
+    """P3: the result it was asked about is kept, and the prompt is built in the end."""
+    flow = a_flow(agent("a"), agent("b"), agent("c", "a", "b"))
+    before = await replicas.start(a_library(flow))
+    run_id = await launch(before)
+    a, b = await dispatcher.take(run_id, "a", "b")
+    await before.tasks.report(a.task_id, done(a, "one"))
+    await replicas.stop(before)
+
+    after = await replicas.start(a_library(flow), addresses=proxy.addresses, patience_seconds=0.3)
+    proxy.doom("question_lost", "FROM payloads")
+    reply = await after.tasks.report(b.task_id, done(b, "two"))
+
+    assert reply.verdict == "accepted"
+    assert await dispatcher.finish(after, run_id) == "completed"
+    assert proxy.has_struck
+
+
+async def test_a_database_that_only_reads_for_a_while_is_waited_for(
+    replicas: Replicas, fresh_database: Database, log_lines: LogLines
+) -> None:
+    """P3: a primary that was demoted refuses writes; the replica stays, and goes on afterwards."""
+    assert log_lines == []
+    replicas = Replicas(fresh_database.addresses)
+    service = await replicas.start(a_library(ONE))
+    dispatcher = await a_dispatcher(fresh_database, lease_seconds=600)
+    async with dispatcher.conn:
+        run_id = await launch(service)
+        (a,) = await dispatcher.take(run_id, "a")
+
+    await only_reads(fresh_database, "on")
+    for name in ("reaper", "alarms", "inbox"):
+        wake(service, name)
+    telling = asyncio.create_task(service.tasks.report(a.task_id, done(a)))
+    with pytest.raises(UnavailableError):
+        await launch(service)
+    assert (replicas.is_alive(service), telling.done()) == (True, False)
+    await only_reads(fresh_database, "off")
+
+    assert (await telling).verdict == "accepted"
+    assert await ended(service, run_id) == "completed"
+    await replicas.stop(service)
+
+
+async def only_reads(database: Database, switch: str) -> None:
+    """Let every session from now on read only, or write again; those that are open end."""
+    async with await database.connect("admin") as conn:
+        await conn.execute("SET default_transaction_read_only = off")
+        setting = f"ALTER DATABASE {database.name} SET default_transaction_read_only = {switch}"
+        await conn.execute(setting.encode())
+        await conn.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
