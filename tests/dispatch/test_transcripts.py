@@ -140,3 +140,16 @@ async def test_the_end_does_not_wait_for_ever() -> None:
 
     await asyncio.wait_for(running, 5)
     assert receiver.batches == []
+
+
+async def test_an_agent_may_end_after_nobody_wants_its_words() -> None:
+    """A lease that was lost ends the sending first; the agent's own end is no mistake then."""
+    receiver = Receiver(is_wanted=False)
+    writer = TranscriptWriter(receiver)
+    writer.feed("text", b"begun")
+    await asyncio.wait_for(writer.run(), 10)
+
+    writer.feed("text", b"done")
+    writer.close()
+
+    assert receiver.texts() == [("text", "begun")]

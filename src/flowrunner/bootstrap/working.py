@@ -23,21 +23,25 @@ from flowrunner.dispatch.sql import SqlHints, SqlTasks
 from flowrunner.dispatch.worker import Worker, WorkerTimes
 from flowrunner.embedded.home import data_home
 from flowrunner.leases.ports import Profile
-from flowrunner.leases.sql import SqlLeases
+from flowrunner.leases.sql import SqlLeases, reaching
 from flowrunner.service.tasks import TaskService
 from flowrunner.settings import Settings, environment
 from flowrunner.wire.tasks import Chunk, TaskReport, TranscriptRequest
 
 
 class _ServiceTasks:
-    """Results and transcripts go straight to the service in this process."""
+    """Results and transcripts go straight to the service in this process.
+
+    A database that is away is no fault of the agent's: the worker tries again (P3).
+    """
 
     def __init__(self, tasks: TaskService) -> None:
         self._tasks = tasks
 
     async def report(self, task: Task, report: TaskReport) -> Receipt:
         try:
-            await self._tasks.report(task.task_id, report)
+            with reaching():
+                await self._tasks.report(task.task_id, report)
         except NotFoundError:
             # The run is gone, by retention or by hand: nothing is left to do.
             return "settled"
@@ -45,7 +49,8 @@ class _ServiceTasks:
 
     async def append(self, task: Task, chunks: Sequence[Chunk]) -> bool:
         request = TranscriptRequest(epoch=task.epoch, chunks=tuple(chunks))
-        return await self._tasks.append(task.task_id, request)
+        with reaching():
+            return await self._tasks.append(task.task_id, request)
 
 
 def build_worker(settings: Settings, service: Service) -> Worker:

@@ -73,6 +73,8 @@ class TranscriptWriter:
                 await self._send_all()
         except TimeoutError:
             log.warning("transcript.unsent", characters=self._unsent + self._pending_size)
+        finally:
+            self._patience = None
 
     async def _send_all(self) -> None:
         earliest = time.monotonic()
