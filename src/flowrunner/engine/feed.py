@@ -6,9 +6,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 
+import structlog
+
 from flowrunner.core.model import RunId
 from flowrunner.db.events import EventRow, list_events
-from flowrunner.db.pool import Pool
+from flowrunner.db.pool import AWAY, Pool
+
+log = structlog.stdlib.get_logger()
 
 _PAGE = 500
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
@@ -48,8 +52,7 @@ class Feed:
         try:
             while not self._closed:
                 wake.clear()
-                async with self._pool.connection() as conn:
-                    rows = await list_events(conn, run_id, after=after, limit=_PAGE)
+                rows = await self._rows(run_id, after)
                 for row in rows:
                     yield row
                     after = row.seq
@@ -61,6 +64,15 @@ class Feed:
             self._watchers[run_id].discard(wake)
             if not self._watchers[run_id]:
                 del self._watchers[run_id]
+
+    async def _rows(self, run_id: RunId, after: int) -> list[EventRow]:
+        """Nothing while the database is away: whoever watches need not know (P3)."""
+        try:
+            async with self._pool.connection() as conn:
+                return await list_events(conn, run_id, after=after, limit=_PAGE)
+        except AWAY as error:
+            log.warning("feed.delayed", run_id=str(run_id), error=str(error).strip())
+            return []
 
     async def _wait(self, wake: asyncio.Event) -> None:
         try:
