@@ -85,56 +85,95 @@ def build_service(
     settings: Settings, addresses: Addresses, *, library: Library | None = None
 ) -> Service:
     """Wire one replica. Nothing runs and nothing is connected yet."""
-    pool = make_service_pool(settings, addresses, "flowrunner", settings.pool_size)
-    # A renewal must not queue behind work, nor a commit behind readers; and few connections that
-    # are used all the time keep their plans warm.
-    lease_pool = make_service_pool(settings, addresses, "flowrunner-leases", 2)
-    commit_pool = make_service_pool(settings, addresses, "flowrunner-commits", _LANES)
+    pools = _pools(settings, addresses)
     flows = library if library is not None else find_flows(settings)
+    engine = _engine(settings, addresses, pools, flows)
+    feed = Feed(pools.work, poll_seconds=settings.poll_seconds)
+    engine.signals.on_events.append(feed.heard)
+    code, keeper = _code_runner(settings, pools.leases, engine)
+    reaper = _reaper(settings, pools.work, engine.residents)
+    rounds = _rounds(settings, pools.work, engine.residents, reaper)
+    listener = _Listener(addresses.listen, engine.signals, rounds)
+    first = (engine.notifier, engine.committer, engine.residents)
+    return Service(
+        settings=settings,
+        addresses=addresses,
+        pool=pools.work,
+        lease_pool=pools.leases,
+        commit_pool=pools.commits,
+        flows=flows,
+        runs=RunService(pools.work, flows, engine.launcher, engine.residents, settings),
+        tasks=TaskService(pools.work, engine.residents),
+        views=Views(pools.work),
+        feed=feed,
+        signals=engine.signals,
+        residents=engine.residents,
+        committer=engine.committer,
+        reaper=reaper,
+        loops=(*first, listener, keeper, code, *rounds),
+        rounds=rounds,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """A renewal must not queue behind work, nor a commit behind readers.
+
+    Few connections that are used all the time keep their plans warm.
+    """
+
+    work: Pool
+    leases: Pool
+    commits: Pool
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    notifier: Notifier
+    signals: Signals
+    committer: Committer
+    residents: Residents
+    launcher: Launcher
+
+
+def _pools(settings: Settings, addresses: Addresses) -> _Pools:
+    return _Pools(
+        make_service_pool(settings, addresses, "flowrunner", settings.pool_size),
+        make_service_pool(settings, addresses, "flowrunner-leases", 2),
+        make_service_pool(settings, addresses, "flowrunner-commits", _LANES),
+    )
+
+
+def _engine(settings: Settings, addresses: Addresses, pools: _Pools, flows: Library) -> _Engine:
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
-    bodies = Bodies(pool)
+    bodies = Bodies(pools.work)
     evaluator = Evaluator(flows, bodies)
-    committer = Committer(commit_pool, settings.notify_mode, _LANES)
-    residents = Residents(pool, committer, evaluator, bodies, signals)
-    launcher = Launcher(pool, evaluator, bodies, residents, signals)
-    feed = Feed(pool, poll_seconds=settings.poll_seconds)
-    signals.on_events.append(feed.heard)
-    reaper = Reaper(
+    committer = Committer(pools.commits, settings.notify_mode, _LANES)
+    residents = Residents(pools.work, committer, evaluator, bodies, signals)
+    launcher = Launcher(pools.work, evaluator, bodies, residents, signals)
+    return _Engine(notifier, signals, committer, residents, launcher)
+
+
+def _reaper(settings: Settings, pool: Pool, residents: Residents) -> Reaper:
+    return Reaper(
         pool,
         residents,
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.start_grace_seconds,
         patience_seconds=settings.patience_seconds,
     )
-    code, keeper = _code_runner(settings, lease_pool, residents)
-    signals.on_tasks.append(code.wake)
-    signals.on_leases.append(keeper.poke)
+
+
+def _rounds(
+    settings: Settings, pool: Pool, residents: Residents, reaper: Reaper
+) -> tuple[Rounds, ...]:
     alarms = Alarms(pool, residents)
-    rounds = (
+    return (
         Rounds("reaper", reaper.look, lambda: settings.reap_seconds),
         Rounds("partitions", lambda: _partition(pool), lambda: _PARTITION_SECONDS),
         Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
         Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
-    )
-    listener = _Listener(addresses.listen, signals, rounds)
-    return Service(
-        settings=settings,
-        addresses=addresses,
-        pool=pool,
-        lease_pool=lease_pool,
-        commit_pool=commit_pool,
-        flows=flows,
-        runs=RunService(pool, flows, launcher, residents, settings),
-        tasks=TaskService(pool, residents),
-        views=Views(pool),
-        feed=feed,
-        signals=signals,
-        residents=residents,
-        committer=committer,
-        reaper=reaper,
-        loops=(notifier, committer, residents, listener, keeper, code, *rounds),
-        rounds=rounds,
     )
 
 
@@ -165,9 +204,11 @@ def lease_times(settings: Settings) -> LeaseTimes:
 
 
 def _code_runner(
-    settings: Settings, pool: Pool, residents: Residents
+    settings: Settings, pool: Pool, engine: _Engine
 ) -> tuple[CodeRunner, LeaseKeeper[ClaimedTask]]:
-    code = CodeRunner(residents, slots=settings.code_slots, poll_seconds=settings.poll_seconds)
+    code = CodeRunner(
+        engine.residents, slots=settings.code_slots, poll_seconds=settings.poll_seconds
+    )
     host = socket.gethostname()
     profile = Profile(
         name=f"code@{host}",
@@ -180,6 +221,8 @@ def _code_runner(
     leases = SqlLeases(pool, profile, settings.lease_seconds)
     keeper = LeaseKeeper(leases, lease_times(settings), code.lost)
     code.attach(keeper)
+    engine.signals.on_tasks.append(code.wake)
+    engine.signals.on_leases.append(keeper.poke)
     return code, keeper
 
 

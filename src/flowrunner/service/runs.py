@@ -194,18 +194,7 @@ class RunService:
             idempotency_key=key,
             request_hash=_fingerprint(definition.name, request) if key else None,
         )
-        meta = RunMeta(
-            run_id=new.run_id,
-            flow=new.flow,
-            band=new.band,
-            context=context,
-            project_name=project.name,
-            project_root=project.root,
-            input_ref=new.input_ref,
-            nonce=new.nonce,
-            definition_id=new.definition_id,
-            definition_hash=definition.hash,
-        )
+        meta = _meta(new, project, definition.hash)
         excluded = tuple(plan.excluded.items())
         launched = inp.Launched(new.flow, new.band, definition.hash, excluded)
         return Beginning(new, meta, definition.graph, launched, body)
@@ -263,6 +252,22 @@ async def _plan(definition: Definition, request: LaunchRequest, project: Project
         )
     except threads.HangsError as error:
         raise UnavailableError(f"the {error}") from error
+
+
+def _meta(new: NewRun, project: ProjectRow, definition_hash: str) -> RunMeta:
+    """What the engine will read of the run when it is loaded; now nothing has to be read."""
+    return RunMeta(
+        run_id=new.run_id,
+        flow=new.flow,
+        band=new.band,
+        context=new.context,
+        project_name=project.name,
+        project_root=project.root,
+        input_ref=new.input_ref,
+        nonce=new.nonce,
+        definition_id=new.definition_id,
+        definition_hash=definition_hash,
+    )
 
 
 def _fingerprint(flow: str, request: LaunchRequest) -> bytes:
