@@ -47,8 +47,9 @@ imports: $(VENV)/.dev ## The floors
 types: $(VENV)/.dev ## basedpyright, strict
 	@$(BIN)/basedpyright --level error
 
-conformance: $(VENV)/.dev ## Rewrite docs/conformance.md from the tests
+conformance: $(VENV)/.dev ## Rewrite docs/conformance.md and the reference pages
 	@$(BIN)/python -m tests.conformance.ids --write
+	@$(BIN)/python -m tests.conformance.reference --write
 
 bench: $(VENV)/.run ## Benchmarks, as ratios to PostgreSQL's own limit
 	@$(BIN)/python benchmarks/run.py $(ARGS)
