@@ -99,6 +99,29 @@ async def test_most_workers_do_not_die_in_the_same_moment(
         await other.conn.close()
 
 
+async def test_the_dead_of_long_ago_do_not_hold_up_recovery(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """L11: rows of workers that died an hour ago say nothing about the database of today."""
+    service = await replicas.start(a_library(ONE), lease_seconds=60)
+    others = [await a_dispatcher(database) for _ in range(3)]
+    run_id = await launch(service)
+    await dispatcher.take(run_id, "a")
+    for other in others:
+        await other.die()
+        await other.conn.close()
+
+    await database.sql(
+        "UPDATE workers SET expires_at = clock_timestamp() - interval '2 s' WHERE id = %s",
+        (dispatcher.worker_id,),
+    )
+    await service.reaper.look()
+
+    assert service.reaper.lost == 1
+    assert await steps(database, run_id, "crashes") == {"a": "1"}
+    await service.runs.cancel(run_id, "enough", "test")
+
+
 @pytest.mark.unsound
 async def test_a_run_whose_task_vanished_is_moved_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
