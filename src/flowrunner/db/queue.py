@@ -101,11 +101,12 @@ class DeadLease:
 
 # The brake: when the database itself was away, or when most of several workers seem to have died
 # in the same moment, their leases get one more lease time before anyone is declared dead.
+# Rows of workers that died earlier stay for a day, and are no sign of anything.
 LIST_DEAD = """
 WITH seen AS (
     SELECT count(*) AS workers,
            count(*) FILTER (WHERE expires_at < clock_timestamp()) AS expired
-      FROM workers)
+      FROM workers WHERE expires_at > clock_timestamp() - make_interval(secs => %(lease)s))
 SELECT q.run_id, q.step_no, q.attempt, q.epoch, q.worker_id
   FROM task_queue q
  CROSS JOIN seen
