@@ -72,14 +72,14 @@ class Runs(RuleBasedStateMachine):
         who, pick = self.played(turns)
         if self.reference.run != "running":
             return
-        if pick in {1, 2}:
+        if pick in {0, 1}:
             self.tell(who, inp.CancelRequested("r", "ann"))
             self.reference.cancel()
-        elif pick in {3, 4} and self.world.leases:
+        elif pick in {2, 3} and self.world.leases:
             step, (attempt, epoch) = min(self.world.leases.items())
             assert self.tell(who, inp.TaskSettled(step, attempt, epoch, inp.Stopped("by hand")))
             self.reference.cancel()
-        elif pick in {5, 6, 7} and DEADLINE in self.world.timers:
+        elif pick in {4, 5, 6, 7, 8, 9} and DEADLINE in self.world.timers:
             self.tell(who, inp.TimerFired(*DEADLINE, 0))
             self.reference.deadline()
 
@@ -176,7 +176,7 @@ class Runs(RuleBasedStateMachine):
                 assert self.tell(who, inp.TaskLost(step, attempt, epoch, "died"))
                 self.reference.lost(step)
             case 3:
-                assert self.tell(who, inp.StallFound("its task is gone", (step,)))
+                assert self.tell(who, inp.StallFound("its task is gone", (step, step)))
                 self.reference.lost(step)
             case _:
                 done = inp.Succeeded(Ref("o"))

@@ -5,6 +5,7 @@ A script fixes what each step does when its turn comes; a schedule only says who
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from builders import statuses
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Prepare
+from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph, StepKind
-from flowrunner.core.model import Failure, Ref, RunStatus
+from flowrunner.core.model import Failure, Ref, RunState, RunStatus, StepStatus
+from flowrunner.core.scheduling import decide
 from unit.laws.strategies import launches, numbers
 from unit.laws.world import FATAL, FLAKY, World, a_world
 
@@ -100,6 +103,38 @@ def test_any_order_ends_alike(
         assert first.state.tolerated == second.state.tolerated
         assert first.log[-1] == second.log[-1]
         assert len(first.log) == len(second.log)
+
+
+@given(launches(3), numbers(8), numbers(6, 6), st.booleans())
+def test_a_batch_has_no_order(
+    launch: Launch,
+    picks: list[int],
+    fates: list[int],
+    cancelled: bool,  # noqa: FBT001
+) -> None:
+    """D2-32, D2-33, I5: whoever stands first in a batch, the run ends alike and keeps each result.
+
+    Each lease of some moment ends in some way, and perhaps a cancel comes as well; which of two
+    failures is the run's error is the only thing that arrival may choose.
+    """
+    world = a_world(*launch, picks)
+    outcomes = [inp.Succeeded(Ref("o")), inp.Errored(FATAL), inp.Errored(FLAKY), inp.Stopped("x")]
+    batch: list[inp.Input] = [
+        inp.TaskSettled(step, *lease, outcomes[fates[step % 6] % 4])
+        for step, lease in world.leases.items()
+    ]
+    if cancelled:
+        batch.append(inp.CancelRequested("r", "ann"))
+
+    ends = {end_of(world.state, order) for order in (tuple(batch), tuple(reversed(batch)))}
+
+    assert len(ends) == 1
+
+
+def end_of(state: RunState, batch: Sequence[inp.Input]) -> tuple[RunStatus, bool, frozenset[int]]:
+    after = fold(state, decide(state, batch).events)
+    done = (n for n, step in enumerate(after.steps) if step.status is StepStatus.COMPLETED)
+    return after.status, after.failure is not None, frozenset(done)
 
 
 @given(st.data(), launches(), schedules, st.integers(0, 2**32 - 1))
