@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import signal
 import subprocess
@@ -105,6 +106,8 @@ async def test_a_dead_foreign_dispatcher_is_made_up_for(
     start(f"{script}\nprint('done')")
 
     assert await ended(service, run_id, 20.0) == "completed"
+    # It has no supervisor: what it left behind is for the test to end.
+    os.kill(numbers_in(file)[0], signal.SIGKILL)
 
 
 def test_the_page_shows_the_program_that_was_tested() -> None:

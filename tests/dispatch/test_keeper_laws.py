@@ -146,7 +146,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(ACTIONS, min_size=20, max_size=60))
 def test_no_lease_outlives_its_use_nor_its_user(actions: list[Action]) -> None:
     """P2, P3, P4: work stops a margin before its lease can end, what still stops or was

@@ -25,6 +25,12 @@ LIMITS = ProcessLimits(total_seconds=60, idle_seconds=5)
         ({"exit_code": 127}, "agent_failed", "fatal", "exit code 127"),
         ({"signal": 9}, "agent_killed", "transient", "ended by SIGKILL"),
         ({"cause": "timeout_total"}, "timeout_total", "transient", "longer than 60 s"),
+        (
+            {"cause": "timeout_total", "exit_code": 0, "output": Captured("half an answer")},
+            "timeout_total",
+            "transient",
+            "longer than 60 s",
+        ),
         ({"cause": "timeout_idle"}, "timeout_idle", "transient", "silent for 5 s"),
         ({"cause": "output_flood"}, "output_flood", "fatal", "without end"),
         ({"cause": "worker_silent"}, "worker_silent", "transient", "no sign for 8 s"),

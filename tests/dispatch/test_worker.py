@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from dispatch.agents import is_alive, names_in, note, noted, numbers_in
-from dispatch.stage import AGENT, ECHO, TIMES, an_outfit, over_sql, sleeper
+from dispatch.stage import AGENT, ECHO, LIMITS, TIMES, an_outfit, over_sql, sleeper
 from dispatch.tasks import AROUND, a_room
 from fixtures.databases import Database
 from fixtures.libraries import a_flow, a_library, agent
@@ -18,13 +20,17 @@ from fixtures.waiting import until
 from flowrunner.core.errors import InvalidInputError
 from flowrunner.dispatch.execution import Hooks, Kit
 from flowrunner.dispatch.outcome import refused
+from flowrunner.dispatch.polling import Polling
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import ProcessLimits
-from flowrunner.dispatch.worker import WorkerTimes, check_worker
+from flowrunner.dispatch.rest import RestTasks
+from flowrunner.dispatch.worker import Worker
 from flowrunner.leases.ports import Profile
 from flowrunner.wire.tasks import TaskError, TaskReport
 
 pytestmark = pytest.mark.anyio
+
+CLAIMS = "SELECT last_value FROM claim_epoch_seq"
 
 
 async def test_a_run_is_worked_off(replicas: Replicas, database: Database, tmp_path: Path) -> None:
@@ -57,9 +63,10 @@ async def test_work_is_begun_at_once_when_it_is_announced(
 async def test_without_notifications_polling_does(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
-    """P3: nothing is lost when every notification is."""
+    """P3: nothing is lost when every notification is; and an agent may outlive the watchdog."""
     service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
-    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
+    slow = f"'a()' == sys.stdin.read() and time.sleep({LIMITS.watchdog_seconds * 1.6})\nprint('x')"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: slow})
 
     async with over_sql(outfit, listens=False):
         assert await ended(service, await launch(service)) == "completed"
@@ -83,6 +90,35 @@ async def test_no_more_is_claimed_than_there_is_room_for(
         assert (held, len(numbers_in(file))) == (2, 2)
         go.touch()
         assert await ended(service, run_id) == "completed"
+
+
+async def test_a_full_claim_is_followed_by_another(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """What is there is taken at once, though a single claim is bounded."""
+    service = await replicas.start(a_library(a_flow(*(agent(f"a{n}") for n in range(4)))))
+    slow = replace(TIMES, polling=Polling(least_seconds=60.0, most_seconds=60.0, batch=1))
+    file = tmp_path / "pids"
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)}, times=slow)
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        await until(noted(file, 4))
+        await service.runs.cancel(run_id, "enough", "test")
+
+
+async def test_the_step_limits_its_agent(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """D2-22: what the flow's author allows is what the agent gets."""
+    service = await replicas.start(a_library(a_flow(agent("a", timeout=1))))
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: "time.sleep(600)"})
+
+    async with over_sql(outfit):
+        run_id = await launch(service)
+        assert await ended(service, run_id) == "failed"
+
+    assert "timeout_total" in (await steps(database, run_id, "error"))["a"]
 
 
 async def test_a_failed_agent_fails_its_step(
@@ -145,6 +181,29 @@ async def test_what_is_looked_at_afterwards_may_fail_a_task(
     assert "it was different" in (await steps(database, run_id, "error"))["a"]
 
 
+async def test_a_draining_worker_does_not_even_ask(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """What it would only hand back again is left to others."""
+    service = await replicas.start(a_library(a_flow(agent("a"))))
+    file = tmp_path / "pids"
+    times = replace(TIMES, drain_seconds=0.8)
+    address = database.address("dispatcher")
+    outfit = an_outfit(address, tmp_path, {AGENT: sleeper(file)}, times=times)
+
+    async with over_sql(outfit) as worker:
+        first = await launch(service)
+        await until(noted(file, 1))
+        claims = await database.value(CLAIMS)
+        draining = asyncio.create_task(worker.drain())
+        second = await launch(service)
+        await draining
+        assert await database.value(CLAIMS) == claims
+
+    for run_id in (first, second):
+        await service.runs.cancel(run_id, "enough", "test")
+
+
 async def test_draining_lets_agents_end_and_hands_back_the_rest(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
@@ -162,7 +221,8 @@ async def test_draining_lets_agents_end_and_hands_back_the_rest(
         run_id = await launch(service)
         await until(noted(file, 2))
         go.touch()
-        await worker.drain()
+        async with asyncio.timeout(8):
+            await worker.drain()
         queue = "SELECT step_no, attempt, epoch FROM task_queue ORDER BY step_no"
         assert await database.sql(queue) == [(1, 1, None)]
 
@@ -188,13 +248,37 @@ async def test_a_killed_worker_hands_back_what_it_can(
     await service.runs.cancel(run_id, "enough", "test")
 
 
-def test_a_worker_that_would_break_a_promise_is_not_started(tmp_path: Path) -> None:
+async def test_a_result_that_nobody_reads_is_not_handed_back(
+    replicas: Replicas, database: Database, tmp_path: Path
+) -> None:
+    """P1, P3: the service is away; the worker leaves, and its task is not offered again."""
+    library = a_library(a_flow(agent("a")))
+    service = await replicas.start(library)
+    go = tmp_path / "go"
+    waits = f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('paid')"
+    times = replace(TIMES, leave_seconds=0.3)
+    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: waits}, times=times)
+
+    async with over_sql(outfit) as worker:
+        run_id = await launch(service)
+        await until(lambda: database.value("SELECT epoch FROM task_queue"))
+        await replicas.stop(service)
+        go.touch()
+        await worker.drain()
+
+    assert await database.value("SELECT count(*) FROM task_queue WHERE epoch IS NOT NULL") == 1
+    service = await replicas.start(library)
+    assert await ended(service, run_id) == "completed"
+
+
+async def test_a_worker_that_would_break_a_promise_is_not_made(tmp_path: Path) -> None:
     """P2: all of it at once."""
     profile = Profile("x", "here", 1, ("default", "code"), 0, "test")
     kit = Kit(around=AROUND, room=tmp_path, limits=ProcessLimits(watchdog_seconds=9.0))
+    port = RestTasks(httpx2.AsyncClient(), profile)
 
     with pytest.raises(InvalidInputError) as refused:
-        check_worker(profile, WorkerTimes(), kit)
+        Worker(profile, port, port, kit)
 
     codes = [problem.code for problem in refused.value.problems]
     assert codes == ["reserved-queue", "no-slots", "watchdog-too-slow"]

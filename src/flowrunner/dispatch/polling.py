@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polling:
-    """Seconds. *spread*: the share by which waits vary, so that workers fall out of step."""
+    """Seconds, and how many tasks to claim at once at most.
 
+    *spread* is the share by which waits vary, so that workers fall out of step.
+    """
+
+    batch: int = 50
     least_seconds: float = 1.0
     most_seconds: float = 5.0
     spread: float = 0.2

@@ -32,9 +32,7 @@ from flowrunner.wire.tasks import TaskError, TaskReport
 
 log = structlog.stdlib.get_logger()
 
-_BATCH = 50
 _BEAT_SECONDS, _BEAT_SHARE = 1.0, 0.2
-_LEAVE_SECONDS = 5.0
 _SLACK_SECONDS = 15.0
 
 
@@ -44,6 +42,8 @@ class WorkerTimes:
     polling: Polling = field(default_factory=Polling)
     delivery: Delivery = field(default_factory=Delivery)
     drain_seconds: float = 30.0
+    leave_seconds: float = 5.0
+    """How long leaving may take; results in an inbox are read meanwhile."""
 
 
 Fate: TypeAlias = Literal["open", "settled", "left", "returned", "lost"]
@@ -134,7 +134,7 @@ class Worker:
             self._woken.clear()
             announced, self._announced = self._announced, False
             free = 0 if self._draining else self._profile.slots - len(self._running)
-            asked = min(free, _BATCH)
+            asked = min(free, polling.batch)
             found = await self._claim(asked, group) if asked else 0
             if asked and found == asked:
                 continue
@@ -219,19 +219,18 @@ class Worker:
 
     async def _leave(self) -> None:
         try:
-            async with asyncio.timeout(_LEAVE_SECONDS):
+            async with asyncio.timeout(self._times.leave_seconds):
                 await self._keeper.close()
         except (UnavailableError, TimeoutError) as exc:
-            log.warning("worker.unregistered_late", error=str(exc))
+            log.warning("worker.left_unheard", error=str(exc))
 
     async def _beat_for_ever(self) -> None:
         pause = min(_BEAT_SECONDS, self._kit.limits.watchdog_seconds * _BEAT_SHARE)
         while True:
             self._keeper.check()
-            if self._keeper.is_open:
-                for serving in self._running.values():
-                    if serving.execution is not None:
-                        serving.execution.beat()
+            for serving in self._running.values():
+                if serving.execution is not None:
+                    serving.execution.beat()
             await asyncio.sleep(pause)
 
     async def _ended_within(self, seconds: float) -> None:
