@@ -48,7 +48,7 @@ async def ensure_project(conn: Conn, root: Path) -> ProjectRow:
 
 def project_name(root: Path) -> str:
     """A name from the folder's, made unique by the path's hash."""
-    plain = re.sub(r"[^a-z0-9_.-]+", "-", root.name.lower()).strip("-.") or "project"
+    plain = re.sub(r"[^a-z0-9_.-]+", "-", root.name.lower()).strip("-._") or "project"
     return f"{plain[:50]}-{sha256(str(root).encode()).hexdigest()[:8]}"
 
 
