@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
-from uuid import uuid4
 
 import httpx2
 import pytest
@@ -20,8 +19,10 @@ pytestmark = pytest.mark.anyio
 
 RUNS = "/api/v1/runs"
 LAUNCH = "/api/v1/flows/demo/runs"
-TASK = f"/api/v1/tasks/{uuid4()}.0.1"
-WORKER = f"/api/v1/workers/{uuid4()}"
+# Parametrised tests must have the same names in every process that runs a part of them.
+NOBODY = "0190f8a0-0000-7000-8000-000000000000"
+TASK = f"/api/v1/tasks/{NOBODY}.0.1"
+WORKER = f"/api/v1/workers/{NOBODY}"
 JSON = {"Content-Type": "application/json"}
 HUGE = 1 << 40
 
@@ -47,11 +48,11 @@ HUGE = 1 << 40
         ("GET", f"{RUNS}?cursor=nonsense", (400, "bad-cursor")),
         ("GET", f"{RUNS}?cursor=%C3%A9", (400, "bad-cursor")),
         ("GET", f"{RUNS}/{'a' * 65}", (422, "invalid-input")),
-        ("GET", f"{RUNS}/{uuid4()}", (404, "not-found")),
-        ("GET", f"{RUNS}/{uuid4()}/steps", (404, "not-found")),
-        ("GET", f"{RUNS}/{uuid4()}/events", (404, "not-found")),
-        ("GET", f"{RUNS}/{uuid4()}/report", (404, "not-found")),
-        ("POST", f"{RUNS}/{uuid4()}/cancel", (404, "not-found")),
+        ("GET", f"{RUNS}/{NOBODY}", (404, "not-found")),
+        ("GET", f"{RUNS}/{NOBODY}/steps", (404, "not-found")),
+        ("GET", f"{RUNS}/{NOBODY}/events", (404, "not-found")),
+        ("GET", f"{RUNS}/{NOBODY}/report", (404, "not-found")),
+        ("POST", f"{RUNS}/{NOBODY}/cancel", (404, "not-found")),
         ("GET", "/api/v1/flows/%2e%2e%2fsecret", (404, "not-found")),
         ("POST", f"{WORKER}x/renew", (422, "invalid-input")),
         ("GET", "/healthz/ready?verbose=1", (422, "invalid-input")),
@@ -129,8 +130,8 @@ async def test_a_body_cannot_break_anything(
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["\u0000"], "count": 1}),
-        ("/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["code"], "count": 1}),
+        ("/api/v1/tasks/claim", {"worker_id": NOBODY, "queues": ["\u0000"], "count": 1}),
+        ("/api/v1/tasks/claim", {"worker_id": NOBODY, "queues": ["code"], "count": 1}),
         ("/api/v1/tasks/claim", {"worker_id": "x", "queues": [], "count": HUGE}),
         ("/api/v1/tasks/nonsense/result", {"epoch": 1, "outcome": "cancelled"}),
         (f"{TASK}/result", {"epoch": HUGE, "outcome": "cancelled"}),
@@ -142,11 +143,11 @@ async def test_a_body_cannot_break_anything(
         (f"{TASK}/transcript", {"epoch": 1, "chunks": [{"seq": HUGE, "kind": "text", "text": ""}]}),
         (f"{WORKER}/renew", {"lease_seconds": -1, "held": ["x"]}),
         (f"{WORKER}/release", {}),
-        ("/api/v1/workers", {"worker_id": str(uuid4()), "name": "", "queues": [], "slots": 0}),
+        ("/api/v1/workers", {"worker_id": NOBODY, "name": "", "queues": [], "slots": 0}),
         (
             "/api/v1/workers",
             {
-                "worker_id": str(uuid4()),
+                "worker_id": NOBODY,
                 "name": "w",
                 "host": "h",
                 "pid": HUGE,
@@ -274,9 +275,7 @@ async def test_a_database_that_is_away_is_said(replicas: Replicas) -> None:
         answers = await asyncio.gather(
             *(door.get(path) for path in (RUNS, f"{RUNS}/@last", "/api/v1/workers")),
             door.post(LAUNCH),
-            door.post(
-                "/api/v1/tasks/claim", {"worker_id": str(uuid4()), "queues": ["q"], "count": 1}
-            ),
+            door.post("/api/v1/tasks/claim", {"worker_id": NOBODY, "queues": ["q"], "count": 1}),
         )
         assert {answer.status_code for answer in answers} == {503}
         assert {answer.json()["code"] for answer in answers} == {"unavailable"}
