@@ -164,6 +164,17 @@ def test_a_task_that_is_gone_is_offered_again() -> None:
     assert decision.guards == ()
 
 
+def test_a_retry_whose_timer_is_gone_is_begun() -> None:
+    """P4: a step held back by nothing gets its next attempt, and its failure stays counted."""
+    state = a_run(a_graph("a*3", "b"), "a flaky", "b yes")
+    stall = inp.StallFound("no timer", missing=(0,))
+
+    assert story(state.graph, decide(state, [stall]).events) == ["run repaired", "a#2 dispatched"]
+    after = told(state, stall)
+    assert (after.steps[0].failures, after.steps[0].crashes) == (1, 0)
+    assert decided(a_run(a_graph("a*3"), "a flaky"), "stall").verdicts == (Verdict.LATE,)
+
+
 def test_a_repair_that_fails_a_step_revives_no_other() -> None:
     """D2-07: when one missing task is the crash loop, the other is cancelled for good."""
     state = a_run(a_graph("a", "b"), "a lost", "a lost", "b yes")

@@ -113,6 +113,7 @@ def test_code_has_no_persona() -> None:
     [
         ((draft("a", "a"),), "a -> a"),
         ((draft("a", "b"), draft("b", "a")), "b -> a -> b"),
+        ((draft("a", "b"), draft("b", "a"), draft("x", "a")), "a -> b -> a"),
         ((draft("a"), draft("b", "a", "d"), draft("c", "b"), draft("d", "c")), "d -> c -> b -> d"),
         ((draft("a", "b", "x"), draft("b", "c"), draft("c", "b"), draft("x")), "c -> b -> c"),
     ],

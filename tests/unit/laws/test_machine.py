@@ -183,9 +183,14 @@ class Runs(RuleBasedStateMachine):
                 assert self.tell(who, inp.TaskSettled(step, attempt, epoch, done))
                 self.reference.end(step, "completed")
 
-    def retry(self, who: int, step: int, _luck: int) -> None:
+    def retry(self, who: int, step: int, luck: int) -> None:
         kind = inp.TimerKind.RETRY
-        assert self.tell(who, inp.TimerFired(kind, step, self.world.timers[kind, step]))
+        timer = inp.TimerFired(kind, step, self.world.timers[kind, step])
+        if luck % 4 == 1:
+            del self.world.timers[kind, step]
+            assert self.tell(who, inp.StallFound("its timer is gone", (step,)))
+        else:
+            assert self.tell(who, timer)
         self.reference.begin(step)
 
     @property
