@@ -83,7 +83,7 @@ TITLES: Mapping[str, str] = {
     "unavailable": "The service is not available now",
     "unsupported-media-type": "The body must be JSON",
 }
-"""Every code this door answers with; docs/reference/http.md explains each."""
+"""Every code this door answers with; docs/reference/doors.md explains each."""
 
 _OF_STATUS = {
     400: "bad-request",

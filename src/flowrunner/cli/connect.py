@@ -15,7 +15,8 @@ from flowrunner.client import Client, ClientError
 from flowrunner.embedded.home import data_home
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_PATIENCE_SECONDS = 15.0
+# One that answered once is waited for when it is away; one that never did is a mistake.
+_FIRST_SECONDS, _PATIENCE_SECONDS = 1.0, 15.0
 
 
 class Own(Enum):
@@ -39,10 +40,7 @@ class Connection:
 def connected(shell: Shell, own: Own) -> Generator[Connection]:
     """Yield a server that answers. Raises UnreachableError if the named one does not."""
     if shell.server:
-        with Client(
-            shell.server, token=shell.token, patience_seconds=_PATIENCE_SECONDS, name="cli"
-        ) as client:
-            client.get_version()
+        with named_client(shell) as client:
             yield Connection(client, is_near=is_near(shell.server), is_own=False)
         return
     found = running_client(shell)
@@ -56,18 +54,30 @@ def connected(shell: Shell, own: Own) -> Generator[Connection]:
         yield Connection(client, is_near=True, is_own=True)
 
 
+def named_client(shell: Shell) -> Client:
+    """A client of the server that the user named. Raises UnreachableError if it does not answer."""
+    assert shell.server is not None  # noqa: S101  # the caller looked
+    with _client(shell.server, shell.token, patience=_FIRST_SECONDS) as probe:
+        probe.get_version()
+    return _client(shell.server, shell.token)
+
+
 def running_client(shell: Shell) -> Client | None:
     """A client of the server that runs for this user on this machine, if it answers."""
     address = read_address(shell.data_home or data_home())
     if address is None:
         return None
     token = shell.token or address.token
-    with Client(address.url, token=token, patience_seconds=0, name="cli") as probe:
+    with _client(address.url, token, patience=0) as probe:
         try:
             probe.get_version()
         except ClientError:
             return None
-    return Client(address.url, token=token, patience_seconds=_PATIENCE_SECONDS, name="cli")
+    return _client(address.url, token)
+
+
+def _client(server: str, token: str | None, *, patience: float = _PATIENCE_SECONDS) -> Client:
+    return Client(server, token=token, patience_seconds=patience, name="cli")
 
 
 def is_near(server: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flowrunner.cli.connect import running_client
+from flowrunner.cli.connect import named_client, running_client
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.failures import line_of
 from flowrunner.cli.shell import Shell, table, takes_shell
@@ -28,11 +28,12 @@ _STEP_COLUMNS = {
 
 
 @click.group("flows", invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@takes_shell
+def command(shell: Shell) -> None:
     """List, show and validate flows."""
+    context = click.get_current_context()
     if context.invoked_subcommand is None:
-        context.invoke(list_flows)
+        context.invoke(list_flows, server=shell.server)
 
 
 @command.command("list")
@@ -98,9 +99,7 @@ def _code(found: FlowList) -> int:
 
 
 def _client(shell: Shell) -> Client | None:
-    if shell.server:
-        return Client(shell.server, token=shell.token, name="cli")
-    return running_client(shell)
+    return named_client(shell) if shell.server else running_client(shell)
 
 
 def _found_here(shell: Shell) -> FlowList:

@@ -62,7 +62,8 @@ def test_bodies_and_secrets_are_only_counted() -> None:
     """Prompts, outputs and tokens never reach a log, whoever passes them by mistake."""
     stream, log = lines("json")
 
-    log.info("task.started", **{"prompt": "find the bug", "token": "hunter2", "output": ["bug"]})
+    passed_by_mistake = {"prompt": "find the bug", "token": "hunter2", "output": ["bug"]}
+    log.info("task.started", **passed_by_mistake)
 
     assert "bug" not in stream.getvalue()
     assert "hunter2" not in stream.getvalue()

@@ -30,7 +30,7 @@ from flowrunner.service.finding import AmbiguousIdError
 from flowrunner.service.views import BadCursorError, NoReportError, NotFinishedError
 from flowrunner.wire.problems import ProblemEntry
 
-DOCS = Path(__file__).parents[3] / "docs" / "reference" / "http.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reference" / "doors.md"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_every_code_of_the_door_has_a_title() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    """docs/reference/http.md has a line for every code."""
+    """docs/reference/doors.md has a line for every code."""
     text = DOCS.read_text(encoding="utf-8")
 
     assert [code for code in TITLES if f"`{code}`" not in text] == []
