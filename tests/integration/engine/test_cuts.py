@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -10,8 +11,10 @@ import pytest
 from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, a_dispatcher, done
 from fixtures.libraries import a_flow, a_library, agent, code
-from fixtures.runs import ended, launch, run_row
-from fixtures.services import Replicas
+from fixtures.proxy import Proxy
+from fixtures.runs import ended, launch, run_row, wake
+from fixtures.services import LogLines, Replicas
+from flowrunner.core.errors import UnavailableError
 
 pytestmark = pytest.mark.anyio
 
