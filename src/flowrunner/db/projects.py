@@ -20,11 +20,12 @@ class ProjectRow:
     default_model: str | None
 
 
-# Two callers may name the same tree at once: the loser of the insert reads the winner's row.
+# Two callers may name the same tree at once: the loser of the insert reads the winner's row. They
+# may meet on the name before they meet on the root, so no constraint is named.
 ENSURE_PROJECT = """
 WITH made AS (
     INSERT INTO projects (name, root) VALUES (%(name)s, %(root)s)
-    ON CONFLICT (root) DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING id, name, root, default_model)
 SELECT id, name, root, default_model FROM made
 UNION ALL
