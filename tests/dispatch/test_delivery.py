@@ -67,7 +67,8 @@ async def test_nobody_to_be_told_is_an_answer_too() -> None:
     endless = Receiver(*[UnavailableError("cut"), InvalidInputError("no", [])] * 50)
 
     given_up = Delivery(first_seconds=0.01, give_up_seconds=0.05)
-    assert await deliver(endless, a_task(), REPORT, given_up) is None
+    async with asyncio.timeout(5):
+        assert await deliver(endless, a_task(), REPORT, given_up) is None
 
 
 @pytest.mark.anyio
@@ -75,7 +76,8 @@ async def test_a_call_that_hangs_is_made_again() -> None:
     """P3: a connection that died silently holds up no result."""
     receiver = Receiver(None, "settled")
 
-    assert await deliver(receiver, a_task(), REPORT, QUICK) == "settled"
+    async with asyncio.timeout(5):
+        assert await deliver(receiver, a_task(), REPORT, QUICK) == "settled"
     assert receiver.heard == [REPORT, REPORT]
 
 
