@@ -113,6 +113,7 @@ DECLARE
     v_ok uuid[];
     v_stale jsonb;
     v_bad uuid[];
+    v_held task_queue[];
     v_written integer;
 BEGIN
     PERFORM put_payloads_v1(p_refs, p_bodies);
@@ -126,10 +127,11 @@ BEGIN
     WITH g AS (
         SELECT x.* FROM jsonb_to_recordset(p->'leases') AS x (run uuid, s integer, a integer, e bigint)
          WHERE x.run = ANY (v_ok)),
-    held AS MATERIALIZED (
-        SELECT q.run_id, q.step_no FROM task_queue q
-          JOIN g ON q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a AND q.epoch = g.e
-         ORDER BY q.run_id, q.step_no FOR UPDATE OF q),
+    -- Taken at once, not locked first: a lock would be another record of WAL for every result.
+    held AS (
+        DELETE FROM task_queue q USING g
+         WHERE q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a AND q.epoch = g.e
+        RETURNING q.*),
     h AS (
         SELECT x.* FROM jsonb_to_recordset(p->'fired') AS x (run uuid, s integer, k text, tok bigint)
          WHERE x.run = ANY (v_ok)),
@@ -145,10 +147,12 @@ BEGIN
          WHERE NOT EXISTS (SELECT FROM standing w
                             WHERE w.run_id = h.run AND w.step_no = h.s AND w.kind = h.k)),
     per_run AS (SELECT m.run, jsonb_agg(m.guard) AS guards FROM missing m GROUP BY m.run)
-    SELECT coalesce(array_agg(r.run), '{}'), coalesce(jsonb_object_agg(r.run, r.guards), '{}')
-      INTO v_bad, v_stale FROM per_run r;
+    SELECT coalesce(array_agg(r.run), '{}'), coalesce(jsonb_object_agg(r.run, r.guards), '{}'),
+           ARRAY(SELECT ROW (held.*)::task_queue FROM held)
+      INTO v_bad, v_stale, v_held FROM per_run r;
     IF cardinality(v_bad) > 0 THEN
         v_ok := ARRAY(SELECT x FROM unnest(v_ok) AS x WHERE x <> ALL (v_bad));
+        INSERT INTO task_queue SELECT x.* FROM unnest(v_held) AS x WHERE x.run_id = ANY (v_bad);
     END IF;
 
     IF cardinality(v_ok) > 0 THEN
@@ -162,6 +166,9 @@ BEGIN
              USING jsonb_to_recordset(p->'withdrawn') AS x (run uuid, s integer)
              WHERE x.run = ANY (v_ok) AND q.run_id = x.run AND q.step_no = x.s
             RETURNING q.run_id, q.step_no, q.claimed_at),
+        left_queue AS (
+            SELECT gone.run_id, gone.step_no, gone.claimed_at FROM gone
+            UNION ALL SELECT x.run_id, x.step_no, x.claimed_at FROM unnest(v_held) AS x),
         written AS (
             UPDATE flow_steps t
                SET status = x.status, attempt = x.a, failures = x.f, crashes = x.c, delayed = x.d,
@@ -175,14 +182,14 @@ BEGIN
                    cost_microusd = t.cost_microusd + coalesce(x.tc, 0),
                    dispatched_at = CASE WHEN x.a > t.attempt THEN clock_timestamp() ELSE t.dispatched_at END,
                    started_at = CASE WHEN x.a > t.attempt THEN NULL
-                                     ELSE coalesce(gone.claimed_at, t.started_at) END,
+                                     ELSE coalesce(l.claimed_at, t.started_at) END,
                    finished_at = CASE WHEN x.status IN ('completed', 'failed', 'skipped', 'cancelled')
                                       THEN clock_timestamp() END
               FROM jsonb_to_recordset(p->'steps') AS x (
                        run uuid, s integer, status text, a integer, f integer, c integer, d boolean,
                        e bigint, prompt text, output text, error jsonb, reason text, ti bigint,
                        too bigint, tc bigint)
-              LEFT JOIN gone ON gone.run_id = x.run AND gone.step_no = x.s
+              LEFT JOIN left_queue l ON l.run_id = x.run AND l.step_no = x.s
              WHERE x.run = ANY (v_ok) AND t.run_id = x.run AND t.step_no = x.s AND t.finished_at IS NULL
             RETURNING t.run_id)
         SELECT count(*) INTO v_written FROM written;

@@ -27,24 +27,25 @@ CREATE TABLE payloads (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 
--- Narrow and hot. No index covers a column that changes, so that every update is HOT.
+-- Narrow and hot. No index covers a column that changes, so that every update is HOT; and what
+-- changes together stands together, for WAL leaves out only what is equal before and after it.
 CREATE TABLE flow_runs (
     id            uuid PRIMARY KEY,
     definition_id bigint NOT NULL,
-    status        text NOT NULL,
-    version       bigint NOT NULL,
-    remaining     integer NOT NULL CONSTRAINT flow_runs_remaining_check CHECK (remaining >= 0),
-    ready         integer NOT NULL CONSTRAINT flow_runs_ready_check CHECK (ready >= 0),
-    tolerated     integer NOT NULL DEFAULT 0 CONSTRAINT flow_runs_tolerated_check CHECK (tolerated >= 0),
-    rejected      integer NOT NULL DEFAULT 0,
-    input_tokens  bigint NOT NULL DEFAULT 0,
-    output_tokens bigint NOT NULL DEFAULT 0,
-    cost_microusd bigint NOT NULL DEFAULT 0,
     outcome       text,
     error         jsonb,
     report_ref    bytea,
-    updated_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at   timestamptz,
+    status        text NOT NULL,
+    tolerated     integer NOT NULL DEFAULT 0 CONSTRAINT flow_runs_tolerated_check CHECK (tolerated >= 0),
+    rejected      integer NOT NULL DEFAULT 0,
+    remaining     integer NOT NULL CONSTRAINT flow_runs_remaining_check CHECK (remaining >= 0),
+    ready         integer NOT NULL CONSTRAINT flow_runs_ready_check CHECK (ready >= 0),
+    version       bigint NOT NULL,
+    updated_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    input_tokens  bigint NOT NULL DEFAULT 0,
+    output_tokens bigint NOT NULL DEFAULT 0,
+    cost_microusd bigint NOT NULL DEFAULT 0,
     CONSTRAINT flow_runs_status_check
         CHECK (status IN ('queued', 'running', 'paused', 'completed', 'failed', 'cancelled')),
     CONSTRAINT flow_runs_finished_check
@@ -90,22 +91,24 @@ CREATE TABLE flow_steps (
     key           text NOT NULL,
     kind          text NOT NULL CONSTRAINT flow_steps_kind_check CHECK (kind IN ('agent', 'code')),
     persona       text,
-    status        text NOT NULL,
+    error         jsonb,
+    reason        text,
+    -- From here to the status: what a dispatch writes.
+    prompt_ref    bytea,
+    dispatched_at timestamptz,
     attempt       integer NOT NULL DEFAULT 0 CONSTRAINT flow_steps_attempt_check CHECK (attempt >= 0),
     failures      integer NOT NULL DEFAULT 0,
     crashes       integer NOT NULL DEFAULT 0,
     delayed       boolean NOT NULL DEFAULT false,
-    epoch         bigint NOT NULL DEFAULT 0,
-    prompt_ref    bytea,
+    -- From here on: what an end writes.
+    status        text NOT NULL,
     output_ref    bytea,
-    error         jsonb,
-    reason        text,
+    epoch         bigint NOT NULL DEFAULT 0,
+    started_at    timestamptz,
+    finished_at   timestamptz,
     input_tokens  bigint NOT NULL DEFAULT 0,
     output_tokens bigint NOT NULL DEFAULT 0,
     cost_microusd bigint NOT NULL DEFAULT 0,
-    dispatched_at timestamptz,
-    started_at    timestamptz,
-    finished_at   timestamptz,
     PRIMARY KEY (run_id, step_no),
     CONSTRAINT flow_steps_status_check CHECK (status IN
         ('excluded', 'pending', 'running', 'blocked', 'completed', 'failed', 'skipped', 'cancelled')),

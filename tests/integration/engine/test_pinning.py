@@ -9,6 +9,7 @@ from fixtures.dispatchers import Dispatcher, done
 from fixtures.libraries import a_flow, a_library, agent, code
 from fixtures.runs import ended, launch, run_row, steps
 from fixtures.services import Replicas
+from fixtures.waiting import until
 from flowrunner.definitions.context import Context
 from flowrunner.definitions.flow import Step
 from flowrunner.definitions.library import Library
@@ -92,7 +93,8 @@ async def test_a_prompt_that_is_stored_needs_no_flow(
     await replicas.stop(before)
     await dispatcher.die()
 
-    await replicas.start(NONE)
+    after = await replicas.start(NONE)
+    await until(lambda: after.reaper.lost)
     await dispatcher.register()
     (again,) = await dispatcher.take(run_id, "a", attempt=2)
 

@@ -147,7 +147,11 @@ async def test_a_code_step_that_raises_is_told_with_its_place(
     assert error["message"].startswith("step a raised OSError: disk (test_user_code.py:")
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), {1: {2}}, chr(0xD800)], ids=["object", "nan", "set", "surrogate"])
+@pytest.mark.parametrize(
+    "value",
+    [object(), float("nan"), {1: {2}}, chr(0xD800)],
+    ids=["object", "nan", "set", "surrogate"],
+)
 async def test_a_code_step_returns_what_can_be_stored(
     replicas: Replicas, database: Database, value: object
 ) -> None:
