@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test check fmt lint imports types bench lock conformance
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -31,7 +31,10 @@ serve: $(VENV)/.run ## Keep the service up on http://127.0.0.1:8700
 	@$(BIN)/flowrunner serve $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/chaos $(ARGS)
+
+chaos: $(VENV)/.dev ## Kill real servers, workers and databases in the middle of real runs (minutes)
+	@$(BIN)/python -m pytest -q tests/chaos $(ARGS)
 
 check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
 
