@@ -114,6 +114,17 @@ class CodeRunner:
             self._woken.set()
 
     async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
+        """Run the step; from its beginning again when it cannot read what it asks for."""
+        delay = 0.1
+        while True:
+            try:
+                return await self._ended(task)
+            except UnavailableError as error:
+                log.warning("code.begun_again", task=task.task_id, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(5.0, delay * 2)
+
+    async def _ended(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
         prepared = await self._prepared(task)
         if isinstance(prepared, Failure):
             return inp.Errored(prepared), {}
@@ -124,6 +135,8 @@ class CodeRunner:
         except threads.HangsError as error:
             failure = Failure("timeout_total", str(error), FailureClass.TRANSIENT)
             return inp.Errored(failure), {}
+        except UnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
             message = f"{what} raised {raised(error)}"
             return inp.Errored(Failure("code_error", message)), {}

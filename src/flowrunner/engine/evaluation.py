@@ -185,6 +185,9 @@ class Evaluator:
             return Failure("definition_error", f"the {error}")
         except _UnresolvedError as error:
             return Failure("unresolved_reference", str(error))
+        except UnavailableError:
+            # It could not read what it asked for: that is nobody's failure.
+            raise
         except Exception as error:  # noqa: BLE001  # whatever user code raises is its step's failure
             return Failure("definition_error", f"the {what} raised {raised(error)}")
 

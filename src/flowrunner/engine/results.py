@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import BaseModel
 
+from flowrunner.core.errors import UnavailableError
 from flowrunner.core.graph import StepKind
 from flowrunner.core.model import Ref, StepStatus
+from flowrunner.db.pool import AWAY
 from flowrunner.definitions.context import StepResult
 from flowrunner.definitions.flow import Step
 from flowrunner.engine.bodies import Bodies
@@ -18,18 +20,25 @@ from flowrunner.engine.views import RunView
 
 Read = Callable[[Ref], bytes]
 
+_READ_SECONDS = 30
+
 
 def reader(bodies: Bodies, fresh: Mapping[Ref, bytes]) -> Read:
     """Let user code, which runs in a thread of its own, read payloads through the event loop.
 
-    *fresh* bodies are not stored yet: user code may speak before the commit that brings them.
+    *fresh* bodies are not stored yet: user code may speak before the commit that brings them. While
+    the database is away, reading raises UnavailableError: the code that reads is called again.
     """
     loop = asyncio.get_running_loop()
 
     def read(ref: Ref) -> bytes:
         if ref in fresh:
             return fresh[ref]
-        return asyncio.run_coroutine_threadsafe(bodies.get(ref), loop).result(timeout=30)
+        reading = asyncio.run_coroutine_threadsafe(bodies.get(ref), loop)
+        try:
+            return reading.result(timeout=_READ_SECONDS)
+        except AWAY as error:
+            raise UnavailableError(f"a result cannot be read now: {error!r}") from error
 
     return read
 
