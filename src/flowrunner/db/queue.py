@@ -112,6 +112,10 @@ SELECT q.run_id, q.step_no, q.attempt, q.epoch, q.worker_id
  CROSS JOIN seen
   LEFT JOIN workers w ON w.id = q.worker_id
  WHERE q.epoch IS NOT NULL
+   -- What was reported is not lost with its worker: the inbox is read first (P3).
+   AND NOT EXISTS (SELECT FROM task_results r
+                    WHERE r.verdict IS NULL AND r.run_id = q.run_id AND r.step_no = q.step_no
+                      AND r.epoch = q.epoch)
    AND (w.id IS NULL
         OR w.expires_at < clock_timestamp() - CASE
                WHEN seen.workers >= 3 AND seen.expired * 2 > seen.workers
