@@ -9,6 +9,7 @@ from typing import Annotated, Protocol, TypeAlias
 from fastapi import Depends, Path, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Query as QueryField
 from fastapi.routing import APIRoute
 
 from flowrunner.core.model import RunId
@@ -99,14 +100,11 @@ def refuse_unknown_parameters(request: Request) -> None:
     """A misspelt filter must not silently filter nothing (P11)."""
     route = request.scope["route"]
     assert isinstance(route, APIRoute)  # noqa: S101  # this is a dependency of our routes only
-    known = sorted(p.alias for p in get_flat_params(route.dependant) if _is_query(p.field_info))
+    flat = get_flat_params(route.dependant)
+    known = sorted(field.alias for field in flat if isinstance(field.field_info, QueryField))
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
         raise RequestValidationError([_unknown(name, known) for name in unknown])
-
-
-def _is_query(field: object) -> bool:
-    return type(field).__name__ == "Query"
 
 
 def _unknown(name: str, known: list[str]) -> dict[str, object]:

@@ -45,11 +45,13 @@ class Authority:
 class Gate:
     """What is let in: further *hosts* (`name` or `name:port`), and *tokens*, if there are any.
 
+    *bound* is an address that Host may name; an Origin must still be the very same place.
     *is_local*: nobody beyond this machine can connect.
     """
 
     hosts: tuple[Authority, ...] = ()
     tokens: tuple[str, ...] = ()
+    bound: str | None = None
     is_local: bool = False
 
     @classmethod
@@ -63,11 +65,10 @@ class Gate:
                 for text in bad
             ]
             raise InvalidInputError("FLOWRUNNER_HOSTS cannot be used", problems)
-        found = [authority for _text, authority in named if authority is not None]
+        found = tuple(authority for _text, authority in named if authority is not None)
         own = parse_authority(f"[{bound}]" if ":" in bound else bound)
-        if own is not None and not _is_wildcard(own.name):
-            found.append(own)
-        return cls(tuple(found), tuple(tokens), is_local=is_loopback(bound))
+        name = own.name if own is not None and not _is_wildcard(own.name) else None
+        return cls(found, tuple(tokens), name, is_local=is_loopback(bound))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ def _judge_host(asked: Asked, gate: Gate) -> Refusal | None:
     if len(hosts) != 1:
         return Refusal("bad-host", 400, "exactly one Host header is needed")
     host = parse_authority(hosts[0])
-    if host is not None and (host.name in _LOOPBACK or _is_listed(host, gate)):
+    if host is not None and (host.name in {*_LOOPBACK, gate.bound} or _is_listed(host, gate)):
         return None
     hint = "set FLOWRUNNER_HOSTS to the names this server is reached by"
     return Refusal(

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flowrunner.cli.address import read_address
+from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.shell import Shell
 from flowrunner.client import Client, ClientError
 from flowrunner.embedded.home import data_home
@@ -22,6 +23,7 @@ _FIRST_SECONDS, _PATIENCE_SECONDS = 1.0, 15.0
 class Own(Enum):
     """What a command starts for itself when no server runs: how much of a service it needs."""
 
+    NONE = "none"
     READING = "reading"
     ENGINE = "engine"
     WORKER = "worker"
@@ -48,6 +50,11 @@ def connected(shell: Shell, own: Own) -> Generator[Connection]:
         with found:
             yield Connection(found, is_near=True, is_own=False)
         return
+    if own is Own.NONE:
+        hint = "start a server first: flowrunner serve"
+        raise CommandError("there is no server to leave the run to", Exit.USAGE, hint=hint)
+    if own is not Own.READING:
+        shell.tell("no server runs here: this command starts one of its own")
     from flowrunner.cli.ephemeral import own_server  # noqa: PLC0415  # it imports the service
 
     with own_server(shell, own) as (url, token), Client(url, token=token, name="cli") as client:

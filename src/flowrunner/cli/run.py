@@ -85,10 +85,7 @@ def command(
     wanted = Wanted.of(report=report, output=output, fail_on=fail_on)
     given = read_arguments(words, input_file)
     options = Asked(labels=read_labels(labels), **asked)
-    with connected(shell, Own.WORKER) as connection:
-        if detach and connection.is_own:
-            hint = "start a server first: flowrunner serve"
-            raise CommandError("there is no server to leave the run to", Exit.USAGE, hint=hint)
+    with connected(shell, Own.NONE if detach else Own.WORKER) as connection:
         detail = connection.client.get_flow(flow)
         body = _body(given, options, detail, is_near=connection.is_near)
         reply = connection.client.launch(flow, body, key=key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import islice
 
 import structlog
 
@@ -114,17 +115,18 @@ class Residents:
     def _actor(self, run_id: RunId) -> Actor:
         actor = self._actors.get(run_id)
         if actor is None:
-            actor = self._actors[run_id] = Actor(run_id, self)
+            # First room, then the new one: it has no letter yet and would look idle itself.
             self._evict()
+            actor = self._actors[run_id] = Actor(run_id, self)
         self._actors.move_to_end(run_id)
         return actor
 
     def _evict(self) -> None:
-        if len(self._actors) <= self._most:
-            return
-        idle = [run_id for run_id, actor in self._actors.items() if actor.is_idle]
-        for run_id in idle[: len(self._actors) - self._most]:
-            del self._actors[run_id]
+        spare = len(self._actors) - self._most
+        if spare > 0:
+            idle = (run_id for run_id, actor in self._actors.items() if actor.is_idle)
+            for run_id in list(islice(idle, spare)):
+                del self._actors[run_id]
 
     # What an actor needs of its surroundings.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from fixtures.by_hand import ByHand, a_body, a_new_run, by_hand, hold, write
 from fixtures.databases import Database
 from fixtures.waiting import until
 from flowrunner.core import inputs as inp
+from flowrunner.core.decision import LeaseGuard
 from flowrunner.db import schema
 from flowrunner.db.apply import apply
 
@@ -167,6 +169,18 @@ async def test_one_batch_has_a_verdict_for_each_run(database: Database) -> None:
     assert answers[fenced.run_id].stale == ((0, fenced.held["a"]),)
     ended = "SELECT run_id FROM flow_steps WHERE key = 'a' AND status = 'completed'"
     assert await database.sql(ended) == [(good.run_id,)]
+
+
+async def test_a_lease_is_one_attempts(database: Database) -> None:
+    """P2: the epoch alone does not do: a guard names step, attempt and epoch."""
+    async with await database.connect() as conn:
+        run = await by_hand(conn, GRAPH)
+        await run.hold()
+        decision = run.decide(run.settled("a"))
+        for wrong in (LeaseGuard(0, 2, run.held["a"]), LeaseGuard(1, 1, run.held["a"])):
+            change = run.change(replace(decision, guards=(wrong,)), a_body("said")[1])
+
+            assert (await apply(conn, [change]))[run.run_id].verdict == "stale"
 
 
 async def test_a_fired_timer_is_a_guard(database: Database) -> None:

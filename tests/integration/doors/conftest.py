@@ -22,6 +22,7 @@ from flowrunner.definitions.flow import Flow
 from integration.doors.contract import Contract
 
 HOST = "localhost:8700"
+_PATIENCE_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Door:
     contract: Contract
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
-        return await self.client.get(path, **options)
+        # In this process nothing times out: a stream that does not end must not hang the test.
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            return await self.client.get(path, **options)
 
     async def json(self, path: str, **options: Any) -> Any:
         """The JSON of a successful answer."""

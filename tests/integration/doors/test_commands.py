@@ -87,9 +87,9 @@ async def test_machines_get_one_object(terminal: Terminal) -> None:
 
 async def test_an_outcome_can_fail_a_pipeline(terminal: Terminal) -> None:
     """--fail-on: exit 11 if that was found, 0 if not; the run completed either way."""
-    found = await terminal.run("run", "quick", "--fail-on", "outcome=told")
-    other = await terminal.run("run", "quick", "--fail-on", "outcome=findings")
-    wrong = await terminal.run("run", "quick", "--fail-on", "status=failed")
+    found = await terminal.ask("run", "quick", "--fail-on", "outcome=told")
+    other = await terminal.ask("run", "quick", "--fail-on", "outcome=findings")
+    wrong = await terminal.ask("run", "quick", "--fail-on", "status=failed")
 
     assert (found.code, other.code, wrong.code) == (11, 0, 2)
 
@@ -170,14 +170,13 @@ async def test_repo_is_the_project(terminal: Terminal, tmp_path: Path) -> None:
         (("flows", "show", "nope"), 6, "nope"),
         (("--server", "http://127.0.0.1:9", "ps"), 9, "no server answers"),
         (("--server", "nonsense", "ps"), 2, "http://host:port"),
-        (("serve", "--host", "192.0.2.1"), 10, "token"),
     ],
 )
 async def test_refusals_have_numbers(
     terminal: Terminal, words: tuple[str, ...], code: int, told: str
 ) -> None:
     """Each kind of refusal has its exit code, what is wrong on stderr, and nothing on stdout."""
-    done = await terminal.run(*words)
+    done = await terminal.ask(*words)
 
     assert (done.code, done.out) == (code, "")
     assert told in done.err
@@ -187,7 +186,7 @@ async def test_refusals_have_numbers(
 @pytest.mark.parametrize("words", [("show", "abcd"), ("run", "quick", "???"), ("nonsense",)])
 async def test_refusals_are_json_too(terminal: Terminal, words: tuple[str, ...]) -> None:
     """--json: the same numbers and codes on stdout, for machines."""
-    done = await terminal.run(*words, "--json")
+    done = await terminal.ask(*words, "--json")
 
     assert done.json["exit_code"] == done.code
     assert done.json["error"]
@@ -195,15 +194,15 @@ async def test_refusals_are_json_too(terminal: Terminal, words: tuple[str, ...])
 
 async def test_lists_are_for_eyes_and_pipes(terminal: Terminal) -> None:
     """`ps` shows a table, `ps -q` ids that `cancel` takes, `--json` everything."""
-    ids = [(await terminal.run("run", "asking", "-d", "-l", "team=a")).out.strip() for _ in "ab"]
-    await terminal.run("run", "quick", "-q")
+    ids = [(await terminal.ask("run", "asking", "-d", "-l", "team=a")).out.strip() for _ in "ab"]
+    await terminal.ask("run", "quick", "-q")
 
-    table = (await terminal.run("ps")).out.splitlines()
-    quiet = (await terminal.run("ps", "-q", "--live", "-l", "team=a")).out.split()
-    page = (await terminal.run("ps", "--json", "-n", "1")).json
-    rest = (await terminal.run("ps", "-q", "--cursor", page["next_cursor"])).out.split()
-    cancelled = await terminal.run("cancel", *quiet, "--reason", "enough")
-    again = await terminal.run("cancel", quiet[0], "@last", "--json")
+    table = (await terminal.ask("ps")).out.splitlines()
+    quiet = (await terminal.ask("ps", "-q", "--live", "-l", "team=a")).out.split()
+    page = (await terminal.ask("ps", "--json", "-n", "1")).json
+    rest = (await terminal.ask("ps", "-q", "--cursor", page["next_cursor"])).out.split()
+    cancelled = await terminal.ask("cancel", *quiet, "--reason", "enough")
+    again = await terminal.ask("cancel", quiet[0], "@last", "--json")
 
     assert table[0].split() == ["ID", "FLOW", "STATUS", "STEPS", "AGE", "TOOK", "TITLE"]
     assert [line.split()[:2] for line in table[2:]] == [[i[-8:], "asking"] for i in ids[::-1]]
@@ -215,9 +214,9 @@ async def test_lists_are_for_eyes_and_pipes(terminal: Terminal) -> None:
 
 async def test_a_run_is_shown_with_its_steps(terminal: Terminal) -> None:
     """What it is, how it stands, and every step with why it stands so."""
-    await terminal.run("run", "asking", "-d", "--title", "two\x1blines")
+    await terminal.ask("run", "asking", "-d", "--title", "two\x1blines")
 
-    shown = (await terminal.run("show", "--input")).out
+    shown = (await terminal.ask("show", "--input")).out
 
     assert "asking " in shown
     assert "two\ufffdlines" in shown
@@ -227,11 +226,11 @@ async def test_a_run_is_shown_with_its_steps(terminal: Terminal) -> None:
 
 async def test_reports_go_where_they_are_sent(terminal: Terminal, tmp_path: Path) -> None:
     """To stdout as it is, or to a file; as JSON when that is asked for."""
-    await terminal.run("run", "quick", "-o", "first.md")
-    text = await terminal.run("report")
-    machine = (await terminal.run("report", "@last", "--json")).json
-    to_file = await terminal.run("report", "--format", "json", "-o", "out.json")
-    sarif = await terminal.run("report", "--format", "sarif")
+    await terminal.ask("run", "quick", "-o", str(tmp_path / "first.md"))
+    text = await terminal.ask("report")
+    machine = (await terminal.ask("report", "@last", "--json")).json
+    to_file = await terminal.ask("report", "--format", "json", "-o", str(tmp_path / "out.json"))
+    sarif = await terminal.ask("report", "--format", "sarif")
 
     assert (tmp_path / "first.md").read_text(encoding="utf-8") == "# quick"
     assert (text.code, text.out) == (0, "# quick\n")
@@ -242,9 +241,9 @@ async def test_reports_go_where_they_are_sent(terminal: Terminal, tmp_path: Path
 
 async def test_flows_and_workers_are_listed(terminal: Terminal) -> None:
     """Those of the server, in tables and as JSON."""
-    flows = (await terminal.run("flows", "--json")).json
-    detail = (await terminal.run("flows", "show", "quick")).out
-    workers = (await terminal.run("workers")).out
+    flows = (await terminal.ask("flows", "--json")).json
+    detail = (await terminal.ask("flows", "show", "quick")).out
+    workers = (await terminal.ask("workers")).out
 
     assert [flow["name"] for flow in flows["items"]] == ["asking", "quick", "with-repo"]
     assert "question" in detail

@@ -126,6 +126,13 @@ async def test_a_dead_servers_address_is_passed_over(terminal: Terminal) -> None
     assert (done.code, done.err) == (0, "")
 
 
+async def test_nothing_is_opened_without_a_token(terminal: Terminal) -> None:
+    """S2: beyond this machine only with a token; told before anything is started."""
+    done = await terminal.run("serve", "--host", "192.0.2.1")
+
+    assert (done.code, "FLOWRUNNER_TOKENS" in done.err) == (10, True)
+
+
 async def test_a_token_is_passed_on(terminal: Terminal) -> None:
     """With tokens set, the server's file lets this user in, and nobody else."""
     terminal.environment["FLOWRUNNER_TOKENS"] = "secret-a,secret-b"

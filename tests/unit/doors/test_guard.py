@@ -143,6 +143,17 @@ def test_an_origin_may_be_configured(
     assert verdict(asked(("host", "localhost:8700"), *headers), NAMED) == expected
 
 
+@pytest.mark.parametrize("bound", ["127.0.0.1", "localhost", "::1", "192.168.1.5"])
+def test_the_bound_address_is_no_origin_by_itself(bound: str) -> None:
+    """S1: another server on the same address, on port 80 say, is another site."""
+    name = f"[{bound}]" if ":" in bound else bound
+    gate = Gate.of((), (), bound=bound)
+    other = asked(("host", f"{name}:8700"), ("origin", f"http://{name}"))
+    own = asked(("host", f"{name}:8700"), ("origin", f"http://{name}:8700"))
+
+    assert (verdict(other, gate), verdict(own, gate)) == ("bad-origin", None)
+
+
 def test_a_default_port_is_the_schemes() -> None:
     """`http://localhost` and `Host: localhost` are the same place; `https` is another."""
     plain = asked(("host", "localhost"), ("origin", "http://localhost:80"))
