@@ -41,7 +41,7 @@ flow = Flow(
                 output=Answer,
                 # One silent reviewer must not cost the others' work; the report says so (F-05).
                 on_fail="tolerate",
-                retries=1,
+                retry=1,
                 timeout="30m",
                 idle_timeout="10m",
             )

@@ -94,7 +94,7 @@ async def test_a_dead_foreign_dispatcher_is_made_up_for(
     replicas: Replicas, database: Database, tmp_path: Path, start: Start
 ) -> None:
     """P3: its lease runs out, and the task is given to another."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=1))))
+    service = await replicas.start(a_library(a_flow(agent("a", retry=1))))
     file = tmp_path / "pids"
     script = f"{note(file)}time.sleep(0 if len(open({str(file)!r}).read().split()) > 1 else 600)"
     first = start(f"{script}\nprint('done')")

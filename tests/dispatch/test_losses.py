@@ -45,7 +45,7 @@ async def test_a_reaped_task_is_let_go(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
     """P2: another was given the task; here the agent is killed, and nothing is reported."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=3))))
+    service = await replicas.start(a_library(a_flow(agent("a", retry=3))))
     file = tmp_path / "pids"
     outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)})
 
@@ -65,7 +65,7 @@ async def test_a_worker_nobody_knows_starts_over(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
     """P2, P4: its row is gone, and with it all it held; it registers under a new id."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=3))))
+    service = await replicas.start(a_library(a_flow(agent("a", retry=3))))
     file = tmp_path / "pids"
     outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: sleeper(file)})
 

@@ -24,6 +24,18 @@ TYPES: dict[str, type[ev.Event]] = {
     "run.completed": ev.RunCompleted,
     "run.failed": ev.RunFailed,
     "run.cancelled": ev.RunCancelled,
+    "step.expanded": ev.StepExpanded,
+    "step.iterated": ev.StepIterated,
+    "step.slept": ev.StepSlept,
+    "step.due": ev.StepDue,
+    "call.requested": ev.CallRequested,
+    "approval.requested": ev.ApprovalRequested,
+    "approval.reminded": ev.ApprovalReminded,
+    "approval.decided": ev.ApprovalDecided,
+    "run.paused": ev.RunPaused,
+    "run.resumed": ev.RunResumed,
+    "run.retried": ev.RunRetried,
+    "run.rendered": ev.RunRendered,
 }
 _NAMES = {kind: name for name, kind in TYPES.items()}
 
@@ -71,5 +83,7 @@ def _rich(key: str, value: Any) -> Any:
             return Usage(**value)
         case "excluded":
             return tuple((number, reason) for number, reason in value)
+        case "keys" | "steps" | "reopened":
+            return tuple(value)
         case _:
             return value

@@ -12,7 +12,10 @@ from flowrunner.core.inputs import TimerKind
 
 @dataclass(frozen=True, slots=True)
 class LeaseGuard:
-    """The commit holds only while this lease is the live one (P2)."""
+    """The commit holds only while this lease is the live one (P2).
+
+    Epoch 0: only while the task lies offered and nobody holds it.
+    """
 
     step: int
     attempt: int
@@ -47,13 +50,32 @@ class Prepare:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """Make one list of the results of the step's children."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Ask a step with `repeat` whether it is done after *iteration*."""
+
+    step: int
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
 class Render:
-    """Render the report; *partial* when the run is failing and there is only part of it."""
+    """Render the report; *partial* when the run is failing and there is only part of it.
+
+    *actor* asked for it when the run had ended before.
+    """
 
     partial: bool
+    actor: str = ""
 
 
-Ask: TypeAlias = Prepare | Render
+Ask: TypeAlias = Prepare | Gather | Judge | Render
 
 
 class Verdict(StrEnum):

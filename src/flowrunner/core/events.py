@@ -118,10 +118,161 @@ class RunCancelled:
     actor: str
 
 
+@dataclass(frozen=True, slots=True)
+class StepExpanded:
+    """A step with `each` became children, one per key; long lists come in several such events.
+
+    *first* is the number of this event's first child. *total* counts the whole list, *needed* of
+    it must complete; *dropped* members were more than `max_items` allows and are not run.
+    """
+
+    step: int
+    first: int
+    keys: tuple[str, ...]
+    items: Ref
+    total: int
+    needed: int
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StepIterated:
+    """A step with `repeat` begins iteration *iteration* as child number *child*."""
+
+    step: int
+    child: int
+    iteration: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequested:
+    """A code step asked for an agent's answer: child number *child*, known by *key*."""
+
+    step: int
+    child: int
+    key: str
+    prompt: Ref
+    persona: str | None = None
+    max_attempts: int = 1
+    total_seconds: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepSlept:
+    """A wait began; it ends after *seconds*."""
+
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepDue:
+    """A retry's delay is over while the run is paused: it goes on when the run does."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """A person is asked; *request* holds the question and form, *digest* names what is approved.
+
+    *attempt* counts how often this step asked: a run that was sent back asks again.
+    """
+
+    step: int
+    attempt: int
+    request: Ref
+    digest: str
+    expires_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalReminded:
+    step: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecided:
+    """The first decision, which stands; what follows from it are the events after it.
+
+    *answer* holds the decision as dependents see it: approved, actor, comment, values.
+    """
+
+    step: int
+    approved: bool
+    actor: str
+    answer: Ref
+    comment: str = ""
+    then: str = ""
+    """What a rejection means here: stop, continue or redo."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused:
+    """Nothing new is offered; what is at work goes on."""
+
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed:
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRetried:
+    """*steps* begin anew as the run's next generation; their attempts count on and stay readable.
+
+    *reopened* are parents of some of them: they wait for their children again, whose other results
+    stand.
+    """
+
+    generation: int
+    steps: tuple[int, ...]
+    reason: str
+    actor: str
+    from_step: str = ""
+    reopened: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRendered:
+    """The report of an ended run was rendered again."""
+
+    report: Ref
+    outcome: str
+    actor: str
+
+
 StepEvent: TypeAlias = (
-    StepDispatched | StepRetrying | StepCompleted | StepFailed | StepSkipped | StepCancelled
+    StepDispatched
+    | StepRetrying
+    | StepCompleted
+    | StepFailed
+    | StepSkipped
+    | StepCancelled
+    | StepSlept
+    | StepDue
+    | StepExpanded
+    | StepIterated
+    | CallRequested
+    | ApprovalRequested
+    | ApprovalReminded
+    | ApprovalDecided
 )
 RunEvent: TypeAlias = (
-    RunStarted | RunFailing | RunRepaired | RunCompleted | RunFailed | RunCancelled
+    RunStarted
+    | RunFailing
+    | RunRepaired
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+    | RunPaused
+    | RunResumed
+    | RunRetried
+    | RunRendered
 )
 Event: TypeAlias = StepEvent | ResultRejected | RunEvent

@@ -77,9 +77,124 @@ class PromptBuilt:
     answer: Ref | Failure
 
 
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """The list of a step with `each`: its members' keys in order, stored at *items*."""
+
+    step: int
+    keys: tuple[str, ...]
+    items: Ref
+
+
+@dataclass(frozen=True, slots=True)
+class WaitSet:
+    """How long a wait step waits, from now on."""
+
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalBuilt:
+    """The question of an approval step; *digest* covers it and the results that it is about."""
+
+    step: int
+    request: Ref
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The results of a step's children as one list, in order; asked for once all have ended."""
+
+    step: int
+    answer: Ref | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class LoopJudged:
+    """Whether a step with `repeat` is done after *iteration*."""
+
+    step: int
+    iteration: int
+    answer: bool | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class CallAsked:
+    """A code step's attempt asks for an agent's answer; known keys are asked once (D2-13)."""
+
+    step: int
+    attempt: int
+    epoch: int
+    key: str
+    prompt: Ref
+    persona: str | None = None
+    max_attempts: int = 1
+    total_seconds: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGiven:
+    """A person's decision; *digest*, if given, must be that of what is asked now.
+
+    *then* says what a rejection means, "" for what the flow says; *answer* holds the decision as
+    dependents see it.
+    """
+
+    step: int
+    approved: bool
+    actor: str
+    answer: Ref
+    comment: str = ""
+    then: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRequested:
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRequested:
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRequested:
+    """Begin an ended run anew: from *from_step* on, or (None) all that failed or was cancelled."""
+
+    reason: str
+    actor: str
+    from_step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """End one step's work: it fails as `stopped`, and its `on_fail` says what that means."""
+
+    step: int
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenderRequested:
+    """Render the report of an ended run again."""
+
+    actor: str
+
+
 class TimerKind(StrEnum):
     RETRY = "retry"
     RUN_DEADLINE = "run_deadline"
+    QUEUE = "queue"
+    WAKE = "wake"
+    EXPIRY = "expiry"
+    REMINDER = "reminder"
 
 
 RUN_LEVEL = -1
@@ -105,6 +220,8 @@ class ReportRendered:
 
     answer: Ref | Failure
     outcome: str = ""
+    actor: str = ""
+    """Who asked for it, when the run had ended before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +251,18 @@ Input: TypeAlias = (
     | TaskLost
     | GuardEvaluated
     | PromptBuilt
+    | Expanded
+    | WaitSet
+    | ApprovalBuilt
+    | Gathered
+    | LoopJudged
+    | CallAsked
+    | ApprovalGiven
+    | PauseRequested
+    | ResumeRequested
+    | RetryRequested
+    | StopRequested
+    | RenderRequested
     | TimerFired
     | CancelRequested
     | ReportRendered

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
-from flowrunner.core.graph import Graph
+from flowrunner.core.graph import Graph, StepSpec, Trigger
 from flowrunner.core.vector import Vector
 
 RunId = NewType("RunId", UUID)
@@ -57,6 +58,30 @@ _STEP_ENDS = frozenset(
 )
 
 
+class Opening(StrEnum):
+    """Whether a step may begin, as far as its needs go."""
+
+    SHUT = "shut"
+    OPEN = "open"
+    NEVER = "never"
+
+
+def opening(trigger: Trigger, waiting: int, done: int, bad: int, cut: int) -> Opening:
+    """Tell from how a step's needs ended whether it may begin; it may be open before all ended."""
+    match trigger:
+        case Trigger.ALL_DONE:
+            is_open, is_lost = waiting == 0, False
+        case Trigger.ANY:
+            is_open, is_lost = done > 0 or (waiting == 0 and bad + cut == 0), waiting == 0
+        case Trigger.NONE_FAILED:
+            is_open, is_lost = waiting == 0 and bad + cut == 0, bad + cut > 0
+        case Trigger.ALL:
+            is_open, is_lost = waiting == 0 and cut == 0, cut > 0
+    if is_open:
+        return Opening.OPEN
+    return Opening.NEVER if is_lost else Opening.SHUT
+
+
 class FailureClass(StrEnum):
     """What kind of failure it was decides whether it is tried again (DESIGN section 7)."""
 
@@ -87,11 +112,40 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Family:
+    """The children of a step, counted; they are steps of their own, numbered from *first* on.
+
+    Those of a list or a loop stand side by side; calls of a code step may not, and are found by
+    name in *calls*. *released* children of a list were let go, the others wait for their turn.
+    """
+
+    first: int = 0
+    size: int = 0
+    live: int = 0
+    completed: int = 0
+    failed: int = 0
+    released: int = 0
+    needed: int = 0
+    """How many must complete for the step to complete."""
+    items: Ref | None = None
+    """The list that the children of a step with `each` were made from."""
+    calls: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StepState:
-    """One step now. *waiting* counts needs that have not ended yet; *attempt* counts from 1."""
+    """One step now. *waiting* counts needs that have not ended yet; *attempt* counts from 1.
+
+    Of the needs that have ended, *done* completed, *bad* failed and *cut* ended such that this
+    step must not run unless its trigger is ALL_DONE.
+    """
 
     status: StepStatus = StepStatus.PENDING
     waiting: int = 0
+    done: int = 0
+    bad: int = 0
+    cut: int = 0
+    opening: Opening = Opening.SHUT
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
@@ -100,11 +154,18 @@ class StepState:
     """A retry timer holds the step back."""
     epoch: int = 0
     """The lease whose result was applied last: a repetition of it is a duplicate, not a zombie."""
+    cascades: bool = False
+    """It ended such that its dependents are skipped."""
+    redos: int = 0
+    """How often a rejection of this approval sent the run back."""
+    family: Family | None = None
 
     @property
     def is_ready(self) -> bool:
         """Nothing to wait for any more, and not offered yet."""
-        return self.status is StepStatus.PENDING and self.waiting == 0 and not self.delayed
+        return (
+            self.status is StepStatus.PENDING and self.opening is Opening.OPEN and not self.delayed
+        )
 
     @property
     def is_waited_for(self) -> bool:
@@ -130,11 +191,32 @@ class RunState:
     """Set once a step's failure (or the deadline) decided that the run fails."""
     rejected: int = 0
     """Results refused as late and recorded; see MAX_REJECTED."""
+    children: Vector[StepSpec] = Vector()
+    """What the graph does not know: members of lists, iterations and calls, in order of number."""
+    generation: int = 1
+    """Counts how often the run was begun: each retry of an ended run adds one."""
+
+    def spec(self, number: int) -> StepSpec:
+        """What step *number* is, whether the graph holds it or it came later."""
+        size = len(self.graph.steps)
+        return self.graph.steps[number] if number < size else self.children[number - size]
+
+    def specs(self) -> Iterator[StepSpec]:
+        """Every step's specification, in order of number."""
+        yield from self.graph.steps
+        yield from self.children
+
+    def dependents(self, number: int) -> tuple[int, ...]:
+        """The steps that need step *number*; nobody needs a child but through its parent."""
+        return self.graph.dependents[number] if number < len(self.graph.steps) else ()
 
 
 def unstarted(graph: Graph) -> RunState:
     """The state before the first event: every step pending, nothing decided."""
-    steps = Vector(StepState(waiting=len(step.needs)) for step in graph.steps)
+    steps = Vector(
+        StepState(waiting=len(step.needs), opening=opening(step.trigger, len(step.needs), 0, 0, 0))
+        for step in graph.steps
+    )
     ready = sum(1 for step in steps if step.is_ready)
     return RunState(graph, RunStatus.QUEUED, 0, steps, remaining=len(steps), ready=ready)
 

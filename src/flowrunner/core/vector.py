@@ -40,6 +40,19 @@ class Vector(Generic[T]):
         copy._size = self._size
         return copy
 
+    def extended(self, values: Iterable[T]) -> Vector[T]:
+        """Return a vector with *values* at the end; whole chunks are shared."""
+        more = tuple(values)
+        if not more:
+            return self
+        full, rest = divmod(self._size, _WIDTH)
+        tail = (*self._chunks[full], *more) if rest else more
+        chunks = (tail[at : at + _WIDTH] for at in range(0, len(tail), _WIDTH))
+        copy: Vector[T] = Vector()
+        copy._chunks = (*self._chunks[:full], *chunks)
+        copy._size = self._size + len(more)
+        return copy
+
     def __getitem__(self, index: int) -> T:
         if not 0 <= index < self._size:
             raise IndexError(index)

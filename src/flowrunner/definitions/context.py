@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
@@ -41,12 +41,16 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """How one step stands; *error* has `code` and `message` when it failed."""
+    """How one step stands; *error* has `code` and `message` when it failed.
+
+    *children* are what a step with `each`, `repeat` or calls became, in their order.
+    """
 
     key: str
     status: str
     output: object | None = None
     error: Mapping[str, object] | None = None
+    children: Sequence[StepResult] = ()
 
     @property
     def message(self) -> str:
@@ -55,11 +59,73 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """What a person said of an approval step; *values* fit its form."""
+
+    step: str
+    approved: bool
+    actor: str
+    comment: str = ""
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+class CallFailedError(Exception):
+    """The output of a call was asked for that has none; *result* says why."""
+
+    def __init__(self, result: CallResult) -> None:
+        told = dict(result.error or {})
+        super().__init__(f"call '{result.key}' {result.status}: {told.get('message', '')}")
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """How a call ended. A failed one is a value with a status, never an empty text (D2-13)."""
+
+    key: str
+    status: Literal["completed", "failed", "cancelled"]
+    value: object | None = None
+    error: Mapping[str, object] | None = None
+
+    @property
+    def is_ok(self) -> bool:
+        return self.status == "completed"
+
+    @property
+    def output(self) -> object:
+        """The answer: text, or what the call's `output=` names. Raises CallFailedError."""
+        if not self.is_ok:
+            raise CallFailedError(self)
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """One durable call: its *key* is unique in its step; the same key has the same answer."""
+
+    key: str | None
+    persona: str | None
+    prompt: str
+    output: Any = None
+    timeout: float | str | None = None
+    retry: int = 0
+
+
+class Caller(Protocol):
+    """Makes durable calls for one attempt of a code step."""
+
+    async def call(self, request: CallRequest) -> CallResult: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What prompts, code steps and `when` see.
 
     *results* holds completed steps only (R2-16), as the model that `output=` names; *outcomes*
-    holds every step. *nonce* is secret from whoever writes the text that it fences.
+    holds every step. *nonce* is secret from whoever writes the text that it fences. In a step with
+    `each`, *item* is the member and *item_key* its name; in one with `repeat`, *iteration* counts
+    from 1 and *previous* is the last iteration's result. *decided* is what people said so far, the
+    latest last: after a rejection that asks for a redo it holds the reason.
     """
 
     run_id: UUID
@@ -71,6 +137,32 @@ class Context:
     results: Mapping[str, object]
     outcomes: Mapping[str, StepResult]
     persona: str | None = None
+    item: Any = None
+    item_key: str | None = None
+    iteration: int = 0
+    previous: Any = None
+    decided: Sequence[Decided] = ()
+    caller: Caller | None = None
+
+    async def agent(
+        self,
+        persona: str | None,
+        prompt: str,
+        *,
+        key: str | None = None,
+        output: Any = None,
+        timeout: float | str | None = None,
+        retry: int = 0,
+    ) -> CallResult:
+        """Have an agent answer *prompt*, durably: after a crash a finished call answers at once.
+
+        Only code steps may call. *key* names the call; without one its content does, and how often
+        that was asked before. Raises TypeError outside of a code step, ValueError for a key that
+        was used before in this attempt.
+        """
+        if self.caller is None:
+            raise TypeError("only a code step can call an agent")
+        return await self.caller.call(CallRequest(key, persona, prompt, output, timeout, retry))
 
     def given(self, kind: type[Given]) -> Given:
         """Return the input as the flow's own model. Raises TypeError if it is another one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,30 +26,101 @@ class NoInput(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One step: an agent that gets a prompt, or code that computes.
+class Retry:
+    """How a failed attempt is tried again: *max* further attempts, for failures of *classes*.
 
-    *run* returns an agent's prompt, or a code step's result (JSON or a model), and may be async;
-    an agent's may be a template instead. *needs* end first. *bands* and *gate* decide at launch
-    whether the step takes part, *when* decides once its needs have ended. *output* is what the
-    answer must fit. *retries* are further attempts; *timeout* is seconds or text like "30m".
+    The wait before each doubles from *base* up to *cap*, with jitter.
+    """
+
+    max: int = 1
+    base: Duration = 2.0
+    cap: Duration = 300.0
+    classes: Sequence[str] = ("transient", "quota", "contract")
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """One child of the step per member of a list.
+
+    *over* is a step whose result is that list, or a function that returns one. *key* names a member
+    by what it is, not by where it stands (default: a short hash of it). *quorum* is how many
+    children (int) or which share (float up to 1.0) must complete; None: all. *overflow* says what a
+    list longer than *max_items* means.
+    """
+
+    over: str | Callable[[Context], Sequence[object]]
+    key: Callable[..., str] | None = field(default=None, kw_only=True)
+    max_items: int = field(default=1000, kw_only=True)
+    overflow: Literal["fail", "first"] = field(default="fail", kw_only=True)
+    quorum: float | None = field(default=None, kw_only=True)
+    parallel: int = field(default=100, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Do the step again until *until* holds; it sees the iteration's result as `context.previous`.
+
+    After *at_most* iterations the step fails, or with `on_exhausted="complete"` keeps the last.
+    """
+
+    until: Callable[[Context], bool]
+    at_most: int = field(default=3, kw_only=True)
+    on_exhausted: Literal["fail", "complete"] = field(default="fail", kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What an approval step asks for beside its text.
+
+    *form* is a model of typed values to fill in; *approvers* may decide (nobody named: anybody).
+    *redo_from* is the step to go back to when `on_reject` is "redo".
+    """
+
+    form: type[BaseModel] | None = field(default=None, kw_only=True)
+    approvers: Sequence[str] = field(default=(), kw_only=True)
+    expires: Duration | None = field(default=None, kw_only=True)
+    on_expiry: Literal["fail", "approve", "continue"] = field(default="fail", kw_only=True)
+    remind: Duration | None = field(default=None, kw_only=True)
+    on_reject: Literal["stop", "continue", "redo"] = field(default="stop", kw_only=True)
+    redo_from: str | None = field(default=None, kw_only=True)
+    max_redos: int = field(default=3, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: an agent that gets a prompt, code that computes, a person who decides, or a wait.
+
+    *run* returns an agent's prompt, a code step's result (JSON or a model), an approval's question
+    (Markdown), or how long to wait (seconds, text like "30m", a timedelta, or a datetime to wait
+    until), and may be async; all but a code step's may be text instead, an agent's and an
+    approval's is then a template. *needs* end first, *trigger* says how. *bands* and *gate* decide
+    at launch whether the step takes part, *when* decides once its needs have ended. *output* is
+    what the answer must fit: a model, or any type that pydantic can check. *retry* is a number of
+    further attempts or a `Retry`; time-outs are seconds or text like "30m".
     """
 
     id: str
-    kind: Literal["agent", "code"] = field(default="agent", kw_only=True)
+    kind: Literal["agent", "code", "approval", "wait"] = field(default="agent", kw_only=True)
     run: Callable[[Context], object] | str | None = field(default=None, kw_only=True)
     needs: Sequence[str] = field(default=(), kw_only=True)
     persona: str | None = field(default=None, kw_only=True)
     gate: Callable[[Launch], bool] | None = field(default=None, kw_only=True)
     bands: Sequence[str] = field(default=(), kw_only=True)
     when: Callable[[Context], bool] | None = field(default=None, kw_only=True)
-    output: type[BaseModel] | None = field(default=None, kw_only=True)
-    on_fail: Literal["fail", "tolerate"] = field(default="fail", kw_only=True)
-    retries: int = field(default=0, kw_only=True)
+    trigger: Literal["all", "any", "none_failed", "all_done"] = field(default="all", kw_only=True)
+    output: Any = field(default=None, kw_only=True)
+    on_fail: Literal["fail", "tolerate", "skip", "cascade"] = field(default="fail", kw_only=True)
+    on_skip: Literal["satisfy", "cascade"] = field(default="satisfy", kw_only=True)
+    retry: int | Retry = field(default=0, kw_only=True)
     timeout: Duration = field(default=1800.0, kw_only=True)
     idle_timeout: Duration | None = field(default=None, kw_only=True)
+    queue_timeout: Duration | None = field(default=None, kw_only=True)
     label: str | None = field(default=None, kw_only=True)
+    phase: str | None = field(default=None, kw_only=True)
     queue: str | None = field(default=None, kw_only=True)
+    each: Each | None = field(default=None, kw_only=True)
+    repeat: Repeat | None = field(default=None, kw_only=True)
+    approval: Approval | None = field(default=None, kw_only=True)
     file: str | None = field(default=None, init=False, compare=False, repr=False)
     line: int | None = field(default=None, init=False, compare=False, repr=False)
 
@@ -62,7 +133,8 @@ class Flow:
     """A named list of steps, the model of its input, and `render` for the report.
 
     *choose_band* serves the band "auto". *check* may look at the project at launch and return
-    problems that the input model cannot see, with pointers into the input.
+    problems that the input model cannot see, with pointers into the input. *siblings*: when a step
+    fails the run, the others are stopped, or those at work may end ("drain").
     """
 
     name: str
@@ -75,6 +147,7 @@ class Flow:
     choose_band: Callable[[Launch], str] | None = field(default=None, kw_only=True)
     check: Callable[[Launch], Sequence[Problem]] | None = field(default=None, kw_only=True)
     deadline: Duration | None = field(default=None, kw_only=True)
+    siblings: Literal["stop", "drain"] = field(default="stop", kw_only=True)
     file: str | None = field(default=None, init=False, compare=False, repr=False)
     line: int | None = field(default=None, init=False, compare=False, repr=False)
 

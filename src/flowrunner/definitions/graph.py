@@ -47,7 +47,7 @@ def _spec(step: Step, needs: tuple[int, ...]) -> StepSpec:
         persona=step.persona,
         has_when=step.when is not None,
         on_fail=OnFail(step.on_fail),
-        retry=RetryPolicy(max_attempts=1 + step.retries),
+        retry=RetryPolicy(max_attempts=1 + step.retry),
         limits=Limits(seconds_of(step.timeout) or LONGEST_SECONDS, idle),
         queue=queue,
         label=step.label or label_of(step.id),

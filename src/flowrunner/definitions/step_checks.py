@@ -94,9 +94,9 @@ def _policy(step: Step) -> Iterator[Problem]:
     if as_text(step.on_fail) not in ON_FAIL:
         message = f"on_fail must be 'fail' or 'tolerate', not {shown(step.on_fail)}"
         yield _problem(step, "bad-on-fail", message, suggest(str(step.on_fail), ON_FAIL))
-    if not _is_count(step.retries):
-        message = f"retries must be a number from 0 to {MAX_RETRIES}, not {shown(step.retries)}"
-        yield _problem(step, "bad-retries", message)
+    if not _is_count(step.retry):
+        message = f"retry must be a number from 0 to {MAX_RETRIES}, not {shown(step.retry)}"
+        yield _problem(step, "bad-retry", message)
     for name, value in (("persona", step.persona), ("label", step.label)):
         if value is not None and as_text(value) is None:
             yield _problem(step, f"bad-{name}", f"{name} must be text, not {shown(value)}")

@@ -35,7 +35,7 @@ async def test_one_broken_run_does_not_stop_the_others(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """R2-49: whatever is wrong with one run's rows, the others are recovered, and we live."""
-    flow = a_flow(agent("a", retries=1), agent("b"), deadline=600)
+    flow = a_flow(agent("a", retry=1), agent("b"), deadline=600)
     service = await replicas.start(a_library(flow))
     broken, good = await launch(service), await launch(service)
     await dispatcher.claim()

@@ -214,7 +214,7 @@ async def test_usage_adds_up(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """P7: what attempts consumed is counted per step and per run, failed attempts included."""
-    flow = a_flow(agent("a", retries=1), agent("b"))
+    flow = a_flow(agent("a", retry=1), agent("b"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
     a, b = await dispatcher.take(run_id, "a", "b")

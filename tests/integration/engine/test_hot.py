@@ -73,7 +73,7 @@ async def test_rows_that_grew_with_their_errors_are_hot_as_long_as_the_page_hold
     """C3: a wave of retries grows a page's rows all at once: nearly all of them stay in place."""
     assert log_lines == []
     replicas = Replicas(fresh_database.addresses)
-    wide = [agent(f"w{n}", retries=1) for n in range(60)]
+    wide = [agent(f"w{n}", retry=1) for n in range(60)]
     service = await replicas.start(a_library(a_flow(*wide)))
     dispatcher = await a_dispatcher(fresh_database)
     async with dispatcher.conn:

@@ -143,7 +143,7 @@ async def test_a_run_whose_timer_vanished_is_moved_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """P4: a step that waits for a timer that is not there waits for nothing."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=1))), patience_seconds=0.3)
+    service = await replicas.start(a_library(a_flow(agent("a", retry=1))), patience_seconds=0.3)
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
     await service.tasks.report(a.task_id, failed(a, "overloaded", failure_class="transient"))
@@ -215,7 +215,7 @@ async def test_a_run_that_waits_rightly_is_left_alone(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """P4: a held task, an offered one and a retry are causes enough, however long they take."""
-    flow = a_flow(agent("a", retries=1), agent("b"), agent("c"))
+    flow = a_flow(agent("a", retry=1), agent("b"), agent("c"))
     service = await replicas.start(a_library(flow), patience_seconds=0.1)
     held, offered, delayed = [await launch(service) for _ in range(3)]
     tasks = {(t.run_id, t.step_key): t for t in await dispatcher.claim()}

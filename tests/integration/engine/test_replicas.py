@@ -65,7 +65,7 @@ async def test_one_timer_fired_by_two_replicas_is_one_attempt(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """P4, P5: whoever fires it takes it away with its commit; one that is behind looks first."""
-    library = a_library(a_flow(agent("a", retries=1)))
+    library = a_library(a_flow(agent("a", retry=1)))
     one, two = await replicas.start(library), await replicas.start(library)
     run_id = await launch(one)
     (a,) = await dispatcher.take(run_id, "a")

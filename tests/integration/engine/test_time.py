@@ -24,7 +24,7 @@ async def test_a_failure_that_may_heal_is_tried_again_later_with_the_same_prompt
         built.append(1)
         return f"prompt {len(built)}"
 
-    service = await replicas.start(a_library(a_flow(agent("a", run=prompt, retries=2))))
+    service = await replicas.start(a_library(a_flow(agent("a", run=prompt, retry=2))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
     await service.tasks.report(a.task_id, failed(a, "overloaded", failure_class="transient"))
@@ -45,7 +45,7 @@ async def test_a_step_is_tried_as_often_as_it_says(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """D2-22: after the last attempt the failure stands; a fatal one is not tried again at all."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=2))))
+    service = await replicas.start(a_library(a_flow(agent("a", retry=2))))
     run_id = await launch(service)
     for attempt in (1, 2, 3):
         await lapse(database, service, run_id)
@@ -64,7 +64,7 @@ async def test_retries_are_spread_out(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """D2-22: the wait grows with each failure."""
-    service = await replicas.start(a_library(a_flow(agent("a", retries=3))))
+    service = await replicas.start(a_library(a_flow(agent("a", retry=3))))
     run_id = await launch(service)
     for attempt in (1, 2, 3):
         await lapse(database, service, run_id)

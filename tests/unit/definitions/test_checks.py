@@ -40,7 +40,7 @@ def test_a_wrong_flow_is_told_where_it_is_written(
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
     """D2-26: a broken flow is told everything that is wrong with it, over all its steps."""
     steps = """
-        Step('a', run=lambda ctx: 'hi', timeout='soon', retries=-1),
+        Step('a', run=lambda ctx: 'hi', timeout='soon', retry=-1),
         Step('b', kind='cod', run=lambda ctx: 'hi', needs=['aa']),
         Step('a', run='{{ steps.c.output }}'),
         Step('B!', run=lambda ctx: 'hi', bands=['tiny']),
@@ -50,7 +50,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
 
     codes = [problem.split(": ")[1] for problem in found]
     assert codes == [
-        "bad-timeout", "bad-retries", "bad-timeout", "bad-kind", "unknown-band",
+        "bad-timeout", "bad-retry", "bad-timeout", "bad-kind", "unknown-band",
         "bad-step-id", "duplicate-step", "unknown-dependency", "unknown-reference",
     ]  # fmt: skip
 
@@ -81,7 +81,7 @@ def test_an_async_guard_is_refused(tmp_path: Path) -> None:
 def test_a_sound_flow_has_no_problems(tmp_path: Path) -> None:
     """The table above fails for its reasons only: what it varies is accepted when right."""
     steps = """
-        Step('find-bugs', kind='code', run=lambda ctx: 1, timeout='1h30m', retries=20,
+        Step('find-bugs', kind='code', run=lambda ctx: 1, timeout='1h30m', retry=20,
             bands=['small', 'large']),
         Step('b', needs=('find-bugs',), run='See $find-bugs.output', persona='newcomer',
             queue='gpu', idle_timeout='90s', label='B',

@@ -139,7 +139,7 @@ def test_the_graph_is_what_the_author_wrote(tmp_path: Path) -> None:
     """R2-09: numbers for names, seconds for spans, the code queue for code, labels in words."""
     steps = """
         Step('find-bugs', kind='code', run=lambda ctx: 1),
-        Step('b', needs=('find-bugs',), run='x', retries=2, timeout='1m', on_fail='tolerate',
+        Step('b', needs=('find-bugs',), run='x', retry=2, timeout='1m', on_fail='tolerate',
             when=lambda ctx: True, queue='gpu'),
     """
     level = a_level(tmp_path, {"x.py": a_flow("demo", steps, "deadline='1h'")})
