@@ -16,7 +16,10 @@ MAX_STEPS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class StepDraft:
-    """A step as written, before its names are resolved; *references* come from its template."""
+    """A step as written, before its names are resolved; *references* come from its template.
+
+    *redo_from* is the step that a rejected approval goes back to.
+    """
 
     key: str
     kind: StepKind
@@ -25,6 +28,7 @@ class StepDraft:
     file: str | None = None
     line: int | None = None
     references: tuple[str, ...] = ()
+    redo_from: str | None = None
 
 
 def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tuple[Problem, ...]:
@@ -38,8 +42,9 @@ def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tu
     if cycle:
         first = by_key[cycle[0]]
         found.append(_problem(first, "cycle", "steps need each other: " + " -> ".join(cycle)))
+    above = _ancestors(by_key) if any(d.references or d.redo_from for d in drafts) else {}
     for draft in drafts:
-        found += _references(draft, by_key)
+        found += [*_references(draft, above), *_redo(draft, above)]
     return tuple(found)
 
 
@@ -101,30 +106,77 @@ def _persona(draft: StepDraft, personas: Collection[str]) -> Iterator[Problem]:
         yield _problem(draft, "unknown-persona", message, suggest(draft.persona, personas))
 
 
-def _references(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> Iterator[Problem]:
+@dataclass(slots=True)
+class _Above:
+    """A step's own bit, and the bits of all that ended before it began."""
+
+    bit: int
+    bits: int = 0
+
+
+def _references(draft: StepDraft, above: Mapping[str, _Above]) -> Iterator[Problem]:
     """Allow a step to read only what certainly ended before it began (V-03, V-08)."""
-    if not draft.references:
-        return
-    above = _ancestors(draft, by_key)
     for name in dict.fromkeys(draft.references):
-        if name not in by_key:
+        if name not in above:
             message = f"step '{draft.key}' refers to '{name}', but the flow has no such step"
-            yield _problem(draft, "unknown-reference", message, suggest(name, by_key.keys()))
-        elif name not in above:
+            yield _problem(draft, "unknown-reference", message, suggest(name, above.keys()))
+        elif not _is_above(name, draft.key, above):
             message = f"step '{draft.key}' refers to '{name}', which need not have ended before it"
             hint = f"add '{name}' to the needs of '{draft.key}'"
             yield _problem(draft, "reference-not-ancestor", message, hint)
 
 
-def _ancestors(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> set[str]:
-    seen: set[str] = set()
-    waiting = list(draft.needs)
-    while waiting:
-        name = waiting.pop()
-        if name in by_key and name not in seen:
-            seen.add(name)
-            waiting += by_key[name].needs
-    return seen
+def _redo(draft: StepDraft, above: Mapping[str, _Above]) -> Iterator[Problem]:
+    name = draft.redo_from
+    if name is None:
+        return
+    if name not in above:
+        message = f"step '{draft.key}' is redone from '{name}', but the flow has no such step"
+        yield _problem(draft, "unknown-redo", message, suggest(name, above.keys()))
+    elif not _is_above(name, draft.key, above):
+        message = f"step '{draft.key}' is redone from '{name}', which does not come before it"
+        hint = f"add '{name}' to the needs of '{draft.key}', or name a step that leads to it"
+        yield _problem(draft, "redo-not-ancestor", message, hint)
+
+
+def _is_above(name: str, key: str, above: Mapping[str, _Above]) -> bool:
+    return bool(above[key].bits & above[name].bit)
+
+
+def _ancestors(by_key: Mapping[str, StepDraft]) -> dict[str, _Above]:
+    """Find what ends before each step; a set of steps is one number, so that 10,000 are cheap."""
+    needs = {key: [n for n in set(by_key[key].needs) if n in by_key] for key in by_key}
+    above = {key: _Above(1 << at) for at, key in enumerate(by_key)}
+    order = _downwards(needs)
+    changed = True
+    # Without a cycle the second round finds nothing; with one, turning round takes few.
+    while changed:
+        changed = False
+        for key in order:
+            bits = 0
+            for name in needs[key]:
+                bits |= above[name].bits | above[name].bit
+            if bits != above[key].bits:
+                above[key].bits = bits
+                changed = True
+        order.reverse()
+    return above
+
+
+def _downwards(needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return needs before what needs them; what is in a cycle, or below one, comes last."""
+    below: dict[str, list[str]] = {key: [] for key in needs}
+    for key, names in needs.items():
+        for name in names:
+            below[name].append(key)
+    missing = {key: len(names) for key, names in needs.items()}
+    order = [key for key, count in missing.items() if not count]
+    for key in order:
+        for name in below[key]:
+            missing[name] -= 1
+            if not missing[name]:
+                order.append(name)  # which the loop then reaches
+    return order + [key for key, count in missing.items() if count]
 
 
 def _cycle(by_key: Mapping[str, StepDraft]) -> tuple[str, ...]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pydantic import PydanticUndefinedAnnotation
+
 from flowrunner.core.errors import Problem
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.substitution import parse
 from flowrunner.core.validation import suggest
 from flowrunner.definitions.durations import SPAN_HINT, seconds_of
-from flowrunner.definitions.flow import Step
+from flowrunner.definitions.flow import Retry, Step
+from flowrunner.definitions.outputs import adapter
 from flowrunner.definitions.shapes import (
-    as_model,
     as_text,
     shown,
     texts_in,
@@ -20,13 +22,16 @@ from flowrunner.definitions.shapes import (
     wrong_texts,
 )
 
-KINDS = ("agent", "code")
-ON_FAIL = ("fail", "tolerate")
+KINDS = ("agent", "code", "approval", "wait")
+ON_FAIL = ("fail", "tolerate", "skip", "cascade")
 MAX_RETRIES = 20
+OUTPUT_HINT = "give a model, or a type like list[Finding], dict or Literal['yes', 'no']"
 
 _RUN_HINTS = {
     "agent": "give run= a function that returns the prompt, or a template",
     "code": "give run= a function that returns the result",
+    "approval": "give run= a function that returns the question, or a template",
+    "wait": "give run= a span of time, a datetime, or a function that returns one",
 }
 
 
@@ -42,7 +47,7 @@ def check_step(step: Step, names: Names) -> tuple[Problem, ...]:
     """Return every problem of one step."""
     checks = (_kind, _run, _functions, _needs, _output, _policy, _spans, _queue)
     found = [problem for check in checks for problem in check(step)]
-    return (*found, *_bands(step, names.bands), *_template(step, names.steps))
+    return (*found, *_bands(step, names.bands), *_template(step))
 
 
 def _problem(step: Step, code: str, message: str, hint: str | None = None) -> Problem:
@@ -51,7 +56,7 @@ def _problem(step: Step, code: str, message: str, hint: str | None = None) -> Pr
 
 def _kind(step: Step) -> Iterator[Problem]:
     if as_text(step.kind) not in KINDS:
-        message = f"kind must be 'agent' or 'code', not {shown(step.kind)}"
+        message = f"kind must be one of {', '.join(KINDS)}, not {shown(step.kind)}"
         yield _problem(step, "bad-kind", message, suggest(str(step.kind), KINDS))
 
 
@@ -85,16 +90,22 @@ def _listed(step: Step, name: str, value: object) -> Iterator[Problem]:
 
 
 def _output(step: Step) -> Iterator[Problem]:
-    if step.output is not None and as_model(step.output) is None:
-        message = f"output must be a pydantic model class, not {shown(step.output)}"
-        yield _problem(step, "bad-output", message)
+    if step.output is None:
+        return
+    try:
+        adapter(step.output)
+    except Exception as error:  # noqa: BLE001  # pydantic asks an author's types, which may raise
+        message = f"output must be a type that pydantic can check, not {shown(step.output)}"
+        undefined = isinstance(error, PydanticUndefinedAnnotation)
+        hint = str(error).splitlines()[0] if undefined else OUTPUT_HINT
+        yield _problem(step, "bad-output", message, hint)
 
 
 def _policy(step: Step) -> Iterator[Problem]:
     if as_text(step.on_fail) not in ON_FAIL:
-        message = f"on_fail must be 'fail' or 'tolerate', not {shown(step.on_fail)}"
+        message = f"on_fail must be one of {', '.join(ON_FAIL)}, not {shown(step.on_fail)}"
         yield _problem(step, "bad-on-fail", message, suggest(str(step.on_fail), ON_FAIL))
-    if not _is_count(step.retry):
+    if not isinstance(step.retry, Retry) and not _is_count(step.retry):
         message = f"retry must be a number from 0 to {MAX_RETRIES}, not {shown(step.retry)}"
         yield _problem(step, "bad-retry", message)
     for name, value in (("persona", step.persona), ("label", step.label)):
@@ -133,10 +144,10 @@ def _bands(step: Step, known: Sequence[str]) -> Iterator[Problem]:
             yield _problem(step, "unknown-band", message, suggest(band, known))
 
 
-def _template(step: Step, known: Sequence[str]) -> Iterator[Problem]:
+def _template(step: Step) -> Iterator[Problem]:
     if not isinstance(step.run, str) or step.kind == "code":
         return
-    template = parse(step.run, known)
+    template = parse(step.run, ())
     if isinstance(template, Problem):
         message = f"{template.message} (line {template.line} of the template)"
         yield _problem(step, template.code, message, template.hint)
