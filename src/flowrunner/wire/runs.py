@@ -127,12 +127,24 @@ class Run(RunRow):
     input: JsonValue
     has_report: bool
     updated_at: datetime
+    generation: int = 1
+
+
+class ChildCounts(ReplyModel):
+    """The members of a list, the iterations of a loop, or the calls of a code step."""
+
+    total: int
+    live: int
+    completed: int
+    failed: int
 
 
 class StepRow(ReplyModel):
     """One step; *waiting_for* names the needs that have not ended, *worker* who holds it now.
 
-    *delayed*: the next attempt waits for its time.
+    *delayed*: the next attempt waits for its time. A child names its *parent*, by key, and its
+    *position* in the parent's list or loop; a parent counts its *children*. *approval* is the id of
+    the open question of an approval step.
     """
 
     step_no: int
@@ -154,12 +166,18 @@ class StepRow(ReplyModel):
     started_at: datetime | None
     finished_at: datetime | None
     worker: str | None
+    phase: str | None = None
+    parent: str | None = None
+    position: int | None = None
+    children: ChildCounts | None = None
+    approval: str | None = None
 
 
 class StepList(ReplyModel):
-    """Every step of the run in flow order, excluded ones with the reason."""
+    """Steps in flow order, children after them in the order they came; excluded ones say why."""
 
     items: tuple[StepRow, ...]
+    next_cursor: str | None = None
 
 
 class ReportBody(ReplyModel):

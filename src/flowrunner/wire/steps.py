@@ -1,0 +1,84 @@
+"""One step up close: its attempts, and what an agent said while it worked."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from flowrunner.wire.base import ReplyModel
+from flowrunner.wire.runs import ErrorText, Spent, StepRow
+
+AttemptStatus: TypeAlias = Literal["offered", "running", "completed", "failed", "cancelled", "lost"]
+
+
+def path_of_key(key: str) -> str:
+    """Write a step's key as one part of a path, before it is percent-encoded.
+
+    Keys of calls hold a slash, which proxies and routers take for a border: it becomes `~1`, and
+    `~` becomes `~0`, as in a JSON pointer (RFC 6901).
+    """
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def key_of_path(part: str) -> str:
+    """Invert `path_of_key`."""
+    return part.replace("~1", "/").replace("~0", "~")
+
+
+class Attempt(ReplyModel):
+    """One try of a step. *generation*: which beginning of the run it belongs to.
+
+    `lost`: its worker died or let go of it. *started_at* is when a worker took it.
+    """
+
+    attempt: int
+    generation: int
+    status: AttemptStatus
+    error: ErrorText | None
+    usage: Spent
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    has_prompt: bool
+    has_output: bool
+
+
+class AttemptList(ReplyModel):
+    """Oldest first. Attempts of earlier generations stay."""
+
+    items: tuple[Attempt, ...]
+
+
+class AttemptDetail(Attempt):
+    """*prompt* is what the agent was given, whole."""
+
+    step: str
+    prompt: str | None
+
+
+class StepDetail(StepRow):
+    """One step with every attempt; *output_bytes* is how long its output is, None without one."""
+
+    attempts: tuple[Attempt, ...]
+    output_bytes: int | None
+    output_preview: str | None
+
+
+class Chunk(ReplyModel):
+    seq: int
+    kind: Literal["text", "stderr", "system"]
+    text: str
+
+
+class TranscriptPage(ReplyModel):
+    """What an attempt streamed, in order. *next_cursor* continues it, also while it grows.
+
+    *ended*: the attempt is over and nothing follows this page.
+    """
+
+    step: str
+    attempt: int
+    items: tuple[Chunk, ...]
+    next_cursor: int
+    ended: bool
