@@ -49,6 +49,7 @@ class Roster:
                 kind=step.kind.value,
                 persona=step.persona,
                 needs=tuple(steps[need].key for need in step.needs),
+                phase=step.phase,
                 excluded=reasons.get(number),
             )
             for number, step in enumerate(steps)

@@ -23,6 +23,7 @@ class RosterStep(ReplyModel):
     kind: str
     persona: str | None = None
     needs: tuple[str, ...] = ()
+    phase: str | None = None
     excluded: str | None = None
 
 
