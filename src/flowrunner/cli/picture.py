@@ -2,119 +2,111 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime
 
-from flowrunner.cli.board import Board, Row
-from flowrunner.cli.text import cells, fit, pad, span
+from flowrunner.cli.board import Board
+from flowrunner.cli.notes import note_of, time_of
+from flowrunner.cli.paint import Canvas
+from flowrunner.cli.rows import ENDED, Row, counted
+from flowrunner.cli.selection import Entry, select
+from flowrunner.cli.text import cells, fit, money, pad, span
 
-_SYMBOLS = {
-    "completed": "✓",
-    "failed": "✗",
-    "running": "●",
-    "retrying": "↻",
-    "pending": "○",
-    "skipped": "-",
-    "excluded": "-",
-    "cancelled": "■",
-}
-_PLAIN = {
-    "completed": "+",
-    "failed": "x",
-    "running": "*",
-    "retrying": "~",
-    "pending": ".",
-    "skipped": "-",
-    "excluded": "-",
-    "cancelled": "#",
-}
-_COLORS = {"completed": "32", "failed": "31", "running": "36", "retrying": "33", "cancelled": "35"}
-# What a person looks for first stays when not everything fits.
-_FIRST = (
-    "failed",
-    "running",
-    "retrying",
-    "cancelled",
-    "pending",
-    "completed",
-    "skipped",
-    "excluded",
-)
+__all__ = ["Canvas", "picture"]
+
 _LONGEST_KEY = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Canvas:
-    """How much room there is, and what may be drawn on it."""
-
-    width: int = 80
-    height: int = 24
-    symbols: bool = True
-    color: bool = False
+_COST_CELLS, _COST_FROM_WIDTH = 8, 60
+_MOST_QUESTIONS = 2
 
 
 def picture(board: Board, now: datetime, canvas: Canvas, last_line: str = "") -> list[str]:
     """Draw the run; what does not fit is counted, never left out in silence (P11)."""
-    head = (
-        f"{board.short_id}  {board.flow} {_dot(canvas)} {board.band}"
-        if board.flow
-        else board.short_id
-    )
+    questions = _questions(board, canvas)
+    room = max(canvas.height - 3 - len(questions), 1)
+    entries = select(board, room)
+    widest = (cells(entry.row.name) + 2 * entry.depth for entry in entries if entry.row)
+    keys = min(max(widest, default=0), _LONGEST_KEY, canvas.width * 2 // 5)
+    lines = [_line(board, entry, now, canvas, keys) for entry in entries]
+    return [_head(board, canvas), *lines, *questions, _foot(board, now, canvas, last_line)]
+
+
+def _head(board: Board, canvas: Canvas) -> str:
+    what = canvas.join(board.flow, board.band, board.title)
+    again = f"begun {board.generation} times" if board.generation > 1 else ""
+    text = canvas.join(f"{board.short_id}  {what}" if what else board.short_id, again)
+    state = board.note if board.status == "paused" else ""
+    if not state:
+        return canvas.bold(fit(text, canvas.width, canvas.dots))
+    told = fit(f"{canvas.sign('paused')} {state}", canvas.width, canvas.dots)
+    left = canvas.width - cells(told) - 2
+    shown = fit(text, left, canvas.dots) + "  " if left >= len(board.short_id) else ""
+    return canvas.bold(shown) + canvas.tint(told, "paused")
+
+
+def _foot(board: Board, now: datetime, canvas: Canvas, last_line: str) -> str:
     done, total = board.counted
-    parts = [span(board.elapsed(now)), f"{done}/{total} steps", *([last_line] if last_line else [])]
-    foot = f"  {f' {_dot(canvas)} '.join(parts)}"
-    room = max(canvas.height - 3, 1)
-    rows = list(board.rows.values())
-    shown = rows if len(rows) <= room else _most_telling(rows, room - 1)
-    keys = min(max((cells(row.key) for row in shown), default=0), _LONGEST_KEY)
-    lines = [_line(board, row, now, canvas, keys) for row in shown]
-    if len(shown) < len(rows):
-        lines.append(f"  … {_counts([row for row in rows if row not in shown])}")
-    return [fit(head, canvas.width), *lines, fit(foot, canvas.width)]
+    cost = money(board.cost) if board.cost else ""
+    parts = (span(board.elapsed(now)), f"{done}/{total} steps", cost, last_line)
+    return fit(f"  {canvas.join(*parts)}", canvas.width, canvas.dots)
 
 
-def _line(board: Board, row: Row, now: datetime, canvas: Canvas, keys: int) -> str:
-    symbol = (_SYMBOLS if canvas.symbols else _PLAIN)[row.status]
-    key = pad(fit(row.key, keys), keys)
-    text = f"  {symbol} {key}  {_time(row, now):>5}  {_note(board, row, now)}".rstrip()
-    text = fit(text, canvas.width)
-    color = _COLORS.get(row.status) if canvas.color else None
-    return text.replace(symbol, f"\x1b[{color}m{symbol}\x1b[0m", 1) if color else text
+def _questions(board: Board, canvas: Canvas) -> list[str]:
+    """What to type where a person is waited for; it must never be the part that is cut off."""
+    asked = board.questions()
+    if board.is_over or not asked:
+        return []
+    if len(asked) > _MOST_QUESTIONS:
+        lines = [f"{len(asked)} approvals wait for you: flowrunner approvals"]
+    else:
+        lines = [_question(board, row, canvas.width - 4) for row in asked]
+    signed = (f"  {canvas.sign('waiting')} {line}" for line in lines)
+    return [canvas.tint(fit(line, canvas.width, canvas.dots), "waiting") for line in signed]
 
 
-def _time(row: Row, now: datetime) -> str:
-    if row.since is None or row.status in {"skipped", "excluded", "pending", "retrying"}:
-        return ""
-    return span(((row.ended or now) - row.since).total_seconds())
+def _question(board: Board, row: Row, room: int) -> str:
+    """The longest wording that fits: the command to type matters most."""
+    approve, reject = board.command("approve", row), board.command("reject", row)
+    words = (
+        f"{row.key} waits for you: {approve}   or   {reject} -m WHY",
+        f"{row.key} waits for you: {approve}  (or reject)",
+        f"{approve}  (or reject)",
+        approve,
+    )
+    return next((line for line in words if cells(line) <= room), approve)
 
 
-def _note(board: Board, row: Row, now: datetime) -> str:
-    match row.status:
-        case "pending":
-            waits = board.waits_for(row)
-            return f"waits for {', '.join(waits)}" if waits else ""
-        case "running":
-            return f"try {row.attempt}" if row.attempt > 1 else ""
-        case "retrying":
-            left = max((row.due - now).total_seconds(), 0.0) if row.due else 0.0
-            return f"try {row.attempt + 1} in {span(left)}: {row.note}"
-        case "skipped":
-            return f"skipped: {row.note}"
-        case _:
-            return row.note
+def _line(board: Board, entry: Entry, now: datetime, canvas: Canvas, keys: int) -> str:
+    indent = "  " * entry.depth
+    if entry.row is None:
+        text = f"{entry.phase}  {_progress(entry.rows)}" if entry.phase else ""
+        if text:
+            return canvas.bold(fit(text, canvas.width, canvas.dots))
+        more = f"  {indent}{canvas.dots} and {len(entry.rows)} more: {counted(entry.rows)}"
+        return fit(more, canvas.width, canvas.dots)
+    row = entry.row
+    name = pad(fit(row.name, keys - len(indent), canvas.dots), keys - len(indent))
+    before = f"  {indent}"
+    after = f" {name}  {time_of(row, now):>5}  {note_of(board, row, now, canvas)}".rstrip()
+    room = canvas.width - cells(before) - 1
+    return (
+        before
+        + canvas.tint(canvas.sign(row.status), row.status)
+        + _costed(board, row, after, canvas, room)
+    )
 
 
-def _most_telling(rows: list[Row], room: int) -> list[Row]:
-    """Keep the order of the flow, and of too many rows those that matter most now."""
-    ranked = sorted(range(len(rows)), key=lambda at: (_FIRST.index(rows[at].status), at))
-    return [rows[at] for at in sorted(ranked[: max(room, 0)])]
+def _costed(board: Board, row: Row, text: str, canvas: Canvas, room: int) -> str:
+    """Put what the step cost at the right end, if anything of the run costs anything."""
+    cost = _cost(board, row)
+    if not cost or canvas.width < _COST_FROM_WIDTH:
+        return fit(text, room, canvas.dots)
+    shown = fit(text, room - _COST_CELLS, canvas.dots)
+    return pad(shown, room - _COST_CELLS) + f"{money(cost):>{_COST_CELLS}}"
 
 
-def _counts(rows: list[Row]) -> str:
-    counted = Counter(row.status for row in rows)
-    return ", ".join(f"{counted[status]} {status}" for status in _FIRST if counted[status])
+def _cost(board: Board, row: Row) -> int:
+    return row.cost + sum(_cost(board, child) for child in board.below(row))
 
 
-def _dot(canvas: Canvas) -> str:
-    return "·" if canvas.symbols else "-"
+def _progress(rows: tuple[Row, ...]) -> str:
+    part = [row for row in rows if row.status != "excluded"]
+    return f"{sum(row.status in ENDED for row in part)}/{len(part)}"

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TextIO
 
 import click
 
+from flowrunner.cli.paint import ALL_SYMBOLS
 from flowrunner.cli.text import clean
 
 P = ParamSpec("P")
@@ -91,7 +92,7 @@ def width_of(stream: TextIO) -> int:
 def speaks_symbols(stream: TextIO) -> bool:
     """Whether the stream's encoding has our symbols; a C locale does not."""
     try:
-        "✓✗●○↻■".encode(stream.encoding or "ascii")
+        ALL_SYMBOLS.encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

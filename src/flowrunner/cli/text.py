@@ -28,18 +28,18 @@ def cells(text: str) -> int:
     return sum(_cell(character) for character in text)
 
 
-def fit(text: str, width: int) -> str:
+def fit(text: str, width: int, mark: str = "…") -> str:
     """Cut *text* to *width* columns, with a mark that it was."""
     if cells(text) <= width:
         return text
     kept: list[str] = []
-    left = max(width - 1, 0)
+    left = width - len(mark)
     for character in text:
         left -= _cell(character)
         if left < 0:
             break
         kept.append(character)
-    return "".join(kept) + "…"
+    return ("".join(kept) + mark)[: max(width, 0)] if width < len(mark) else "".join(kept) + mark
 
 
 def pad(text: str, width: int) -> str:
@@ -55,6 +55,27 @@ def span(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size}{unit}{whole % size // below:02d}"
     return f"{whole}s"
+
+
+def countdown(seconds: float) -> str:
+    """Tell a duration that changes while it is read: no tenths."""
+    return f"{max(round(seconds), 0)}s" if seconds < 59.5 else span(seconds)  # noqa: PLR2004  # a minute
+
+
+def tokens_of(count: int) -> str:
+    """Tell a number of tokens: `950 tok`, `8.1k tok`, `310k tok`, `2.4M tok`."""
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        if count >= size:
+            amount = count / size
+            return f"{amount:.1f}{unit} tok" if amount < 9.95 else f"{amount:.0f}{unit} tok"  # noqa: PLR2004  # below, tenths are worth reading
+    return f"{count} tok"
+
+
+def money(microusd: int) -> str:
+    """Tell millionths of a dollar; less than a cent, but something, is `<$0.01`."""
+    if 0 < microusd < 5_000:  # noqa: PLR2004  # rounds to nothing
+        return "<$0.01"
+    return f"${microusd / 1e6:.2f}"
 
 
 def _cell(character: str) -> int:
