@@ -2,20 +2,26 @@
 
 ClientError
   UnreachableError     no server answered, however often it was asked
+  RunFailedError       a result was asked for of a run that did not complete; `run` is that run
+  NoApprovalError      the run asks for nothing
+  AmbiguousApprovalError  it asks for several things; `steps` names them
   RefusedError         the server answered with a problem; `problem` holds all of it
     DeniedError        401, 403, 421: no token, or the wrong one
     NotFoundError      404
     ConflictError      409: the state forbids it
+    GoneError          410: it expired
     InvalidInputError  400, 422: every problem at once
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from pydantic import ValidationError
 
 from flowrunner.wire.problems import MEDIA_TYPE, ProblemBody
+from flowrunner.wire.runs import Run
 
 
 class ClientError(Exception):
@@ -26,6 +32,23 @@ class UnreachableError(ClientError):
     def __init__(self, server: str, reason: str) -> None:
         super().__init__(f"no server answers at {server}: {reason}")
         self.server = server
+
+
+class RunFailedError(ClientError):
+    def __init__(self, run: Run) -> None:
+        why = f": {run.error.code}: {run.error.message}" if run.error else ""
+        super().__init__(f"the run {run.id} is {run.status}{why}")
+        self.run = run
+
+
+class NoApprovalError(ClientError):
+    pass
+
+
+class AmbiguousApprovalError(ClientError):
+    def __init__(self, run: str, steps: Sequence[str]) -> None:
+        super().__init__(f"{run} asks for several approvals, name the step: {', '.join(steps)}")
+        self.steps = tuple(steps)
 
 
 class RefusedError(ClientError):
@@ -46,6 +69,10 @@ class ConflictError(RefusedError):
     pass
 
 
+class GoneError(RefusedError):
+    pass
+
+
 class InvalidInputError(RefusedError):
     pass
 
@@ -56,6 +83,7 @@ _KINDS: dict[int, type[RefusedError]] = {
     HTTPStatus.FORBIDDEN: DeniedError,
     HTTPStatus.NOT_FOUND: NotFoundError,
     HTTPStatus.CONFLICT: ConflictError,
+    HTTPStatus.GONE: GoneError,
     HTTPStatus.MISDIRECTED_REQUEST: DeniedError,
     HTTPStatus.UNPROCESSABLE_ENTITY: InvalidInputError,
 }

@@ -1,28 +1,65 @@
-"""A run's events to the end, each once and in order, however often the line drops."""
+"""A run's events to the end, each once and in order, however often the line drops.
+
+The rules are pure and the same for both clients; what differs is only how a line is read.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Generator
 
-from flowrunner.client import sse
 from flowrunner.client.errors import UnreachableError
-from flowrunner.client.transport import Transport
-from flowrunner.wire.events import ENDS, Event
+from flowrunner.client.sse import Reader
+from flowrunner.client.transport import AsyncTransport, Transport
+from flowrunner.wire.events import Event
 
 _END = "end"
 _DELAY_SECONDS = 0.5
 
 
-@dataclass(slots=True)
 class _Cursor:
     """How far the run is known, when the server was last heard, and whether anything follows."""
 
-    after: int
-    heard: float
-    ended: bool = False
+    def __init__(self, after: int) -> None:
+        self.after: int = after
+        self.is_ended = False
+        self.is_cut = False
+        self._reader = Reader()
+        self._heard = time.monotonic()
+
+    def opened(self, chunks: object) -> None:
+        """Begin a connection; None for *chunks* says that nothing will ever follow."""
+        self.is_ended = self.is_cut = chunks is None
+        self._reader = Reader()
+        self._heard = time.monotonic()
+
+    def is_lost(self, patience: float) -> bool:
+        return time.monotonic() - self._heard > patience
+
+    def take(self, chunk: str) -> Generator[Event]:
+        """Yield the events that follow; afterwards `is_cut` says whether to stop reading here."""
+        for message in self._reader.feed(chunk):
+            if message.event == _END:
+                self.is_ended = self.is_cut = True
+                return
+            if not message.id:
+                continue
+            event = Event.model_validate_json(message.data)
+            if event.seq != self.after + 1:
+                # A hole can only be a fault on the way: read it again from the cursor.
+                self.is_cut = True
+                return
+            self.after = event.seq
+            self._heard = time.monotonic()
+            yield event
+
+    def pass_on(self, chunk: str) -> Generator[Event]:
+        """Yield whatever comes: events of many runs have no common order to check."""
+        self._heard = time.monotonic()
+        for message in self._reader.feed(chunk):
+            yield Event.model_validate_json(message.data)
 
 
 def follow(transport: Transport, path: str, after: int) -> Generator[Event]:
@@ -31,36 +68,82 @@ def follow(transport: Transport, path: str, after: int) -> Generator[Event]:
     Comes back with its cursor when the stream ends early. Raises UnreachableError when nothing
     was heard for the transport's patience.
     """
-    cursor = _Cursor(after, time.monotonic())
+    cursor = _Cursor(after)
     while True:
         try:
             with transport.stream(path, cursor.after) as chunks:
-                cursor.heard = time.monotonic()
-                yield from _events(chunks, cursor)
+                cursor.opened(chunks)
+                for chunk in chunks or ():
+                    yield from cursor.take(chunk)
+                    if cursor.is_cut:
+                        break
         except UnreachableError:
-            if time.monotonic() - cursor.heard > transport.patience:
+            if cursor.is_lost(transport.patience):
                 raise
-        if cursor.ended:
+        if cursor.is_ended:
             return
-        # Clients that were cut off together should not come back together.
-        time.sleep(_DELAY_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        time.sleep(_pause())
 
 
-def _events(chunks: Iterator[str] | None, cursor: _Cursor) -> Generator[Event]:
-    """Yield what one connection brings; a cut one just stops."""
-    cursor.ended = chunks is None
-    for message in sse.messages(sse.lines(chunks or ())):
-        if message.event == _END:
-            cursor.ended = True
+async def follow_async(transport: AsyncTransport, path: str, after: int) -> AsyncGenerator[Event]:
+    """As `follow`."""
+    cursor = _Cursor(after)
+    while True:
+        try:
+            async with transport.stream(path, cursor.after) as chunks:
+                cursor.opened(chunks)
+                async for chunk in chunks or _nothing():
+                    for event in cursor.take(chunk):
+                        yield event
+                    if cursor.is_cut:
+                        break
+        except UnreachableError:
+            if cursor.is_lost(transport.patience):
+                raise
+        if cursor.is_ended:
             return
-        if not message.id:
-            continue
-        event = Event.model_validate_json(message.data)
-        if event.seq != cursor.after + 1:
-            # A hole can only be a fault on the way: read it again from the cursor.
-            return
-        cursor.after, cursor.heard = event.seq, time.monotonic()
-        cursor.ended = event.type in ENDS
-        yield event
-        if cursor.ended:
-            return
+        await asyncio.sleep(_pause())
+
+
+def watch(transport: Transport, path: str) -> Generator[Event]:
+    """Yield what a stream without an end and without a cursor brings, from now on.
+
+    Raises UnreachableError when nothing was heard for the transport's patience.
+    """
+    cursor = _Cursor(0)
+    while True:
+        try:
+            with transport.stream(path, None) as chunks:
+                cursor.opened(chunks)
+                for chunk in chunks or ():
+                    yield from cursor.pass_on(chunk)
+        except UnreachableError:
+            if cursor.is_lost(transport.patience):
+                raise
+        time.sleep(_pause())
+
+
+async def watch_async(transport: AsyncTransport, path: str) -> AsyncGenerator[Event]:
+    """As `watch`."""
+    cursor = _Cursor(0)
+    while True:
+        try:
+            async with transport.stream(path, None) as chunks:
+                cursor.opened(chunks)
+                async for chunk in chunks or _nothing():
+                    for event in cursor.pass_on(chunk):
+                        yield event
+        except UnreachableError:
+            if cursor.is_lost(transport.patience):
+                raise
+        await asyncio.sleep(_pause())
+
+
+async def _nothing() -> AsyncGenerator[str]:
+    for chunk in ():
+        yield chunk
+
+
+def _pause() -> float:
+    """Clients that were cut off together should not come back together."""
+    return _DELAY_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311

@@ -1,58 +1,37 @@
-"""The calls: one method per operation of the REST door, by the same name."""
+"""What scripts use: the operations, and the few things that take more than one of them."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Generator, Mapping, Sequence
-from datetime import datetime
-from typing import Any, Literal, Self, TypeVar
-from urllib.parse import quote
+from typing import Any, Self
 
-from pydantic import BaseModel
+from flowrunner.client import decisions
+from flowrunner.client.handles import AsyncRunHandle, RunHandle, input_of
+from flowrunner.client.operations import Operations
+from flowrunner.client.operations_async import AsyncOperations
+from flowrunner.client.transport import Address
+from flowrunner.wire.approvals import DecisionReply, Rejection
+from flowrunner.wire.runs import LaunchBody
 
-from flowrunner.client.following import follow
-from flowrunner.client.transport import Transport
-from flowrunner.wire.events import Event
-from flowrunner.wire.flows import FlowDetail, FlowList
-from flowrunner.wire.health import Version
-from flowrunner.wire.runs import (
-    CancelBody,
-    CancelReply,
-    LaunchBody,
-    LaunchReply,
-    Run,
-    RunCounts,
-    RunPage,
-    StepList,
-)
-from flowrunner.wire.workers import WorkerList
-
-M = TypeVar("M", bound=BaseModel)
-
-_API = "/api/v1"
+SERVER = "http://127.0.0.1:8700"
 
 
-class Client:
+class Client(Operations):
     """Talks to one server. Every call may raise UnreachableError or a RefusedError.
 
     *patience_seconds*: how long a call is tried again while the server is away. All of them may
-    be repeated: a launch carries an Idempotency-Key. Runs are named by id, by 4 or more of its
-    characters, or as "@last".
+    be repeated: a launch carries an Idempotency-Key. *actor* is who acts, for the record.
     """
 
     def __init__(
         self,
-        server: str,
+        server: str = SERVER,
         *,
         token: str | None = None,
+        actor: str | None = None,
         patience_seconds: float = 10.0,
         name: str = "client",
     ) -> None:
-        self._transport = Transport(server, token, name, patience_seconds)
-
-    @property
-    def server(self) -> str:
-        return self._transport.server
+        super().__init__(Address(server, token, actor, name), patience_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -63,99 +42,82 @@ class Client:
     def close(self) -> None:
         self._transport.close()
 
-    def launch(
-        self, flow: str, body: LaunchBody | None = None, *, key: str | None = None
-    ) -> LaunchReply:
-        """Start a run. With the same *key* it starts once, whatever is lost on the way."""
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        path = f"{_API}/flows/{_part(flow)}/runs"
-        return self._post(path, body or LaunchBody(), LaunchReply, headers)
+    def run(
+        self, flow: str, body: LaunchBody | None = None, /, *, wait: bool = False, **given: Any
+    ) -> RunHandle:
+        """Launch *flow* with the input *given* by name; with *wait*, return when it has ended."""
+        reply = self.launch(flow, input_of(body, given))
+        handle = RunHandle(self, self.get_run(str(reply.id)))
+        return handle.wait() if wait else handle
 
-    def get_run(self, run: str) -> Run:
-        return self._get(_run(run), Run)
-
-    def list_runs(
+    def approve(
         self,
+        run: str,
+        step: str | None = None,
         *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> RunPage:
-        """One page, newest first; go on with its next_cursor."""
-        only = _filter(flow, status, labels, since)
-        return self._get(f"{_API}/runs", RunPage, {**only, "limit": limit, "cursor": cursor})
+        comment: str = "",
+        values: dict[str, Any] | None = None,
+    ) -> DecisionReply:
+        """Approve what *run* asks; *step* says which, if it asks more than one thing."""
+        found = decisions.pick(self.list_approvals(run=run, status=(), limit=200).items, run, step)
+        return self.decide_approval(found.id, decisions.approval_of(found, comment, values))
 
-    def count_runs(
+    def reject(
+        self, run: str, step: str | None = None, *, comment: str = "", then: Rejection | None = None
+    ) -> DecisionReply:
+        """Reject what *run* asks; *then* says what that means, if not what the flow says."""
+        found = decisions.pick(self.list_approvals(run=run, status=(), limit=200).items, run, step)
+        return self.decide_approval(found.id, decisions.rejection_of(found, comment, then))
+
+
+class AsyncClient(AsyncOperations):
+    """As `Client`, to be awaited."""
+
+    def __init__(
         self,
+        server: str = SERVER,
         *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
-    ) -> RunCounts:
-        return self._get(f"{_API}/runs/counts", RunCounts, _filter(flow, status, labels, since))
+        token: str | None = None,
+        actor: str | None = None,
+        patience_seconds: float = 10.0,
+        name: str = "client",
+    ) -> None:
+        super().__init__(Address(server, token, actor, name), patience_seconds)
 
-    def list_steps(self, run: str) -> StepList:
-        return self._get(f"{_run(run)}/steps", StepList)
+    async def __aenter__(self) -> Self:
+        return self
 
-    def cancel_run(self, run: str, reason: str = "") -> CancelReply:
-        """Stop the run for good. Raises ConflictError when it ended otherwise before."""
-        return self._post(f"{_run(run)}/cancel", CancelBody(reason=reason), CancelReply)
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
 
-    def report(self, run: str, format: Literal["md", "json", "sarif"] = "md") -> str:  # noqa: A002  # the parameter's name
-        """A finished run's report as text, in the format asked for."""
-        given = {"format": format}
-        return self._transport.send("GET", f"{_run(run)}/report", params=given).text
+    async def close(self) -> None:
+        await self._transport.close()
 
-    def events(self, run: str, after: int = 0) -> Generator[Event]:
-        """Follow the run's events to its end, each once and in order, across interruptions."""
-        return follow(self._transport, f"{_run(run)}/events", after)
+    async def run(
+        self, flow: str, body: LaunchBody | None = None, /, *, wait: bool = False, **given: Any
+    ) -> AsyncRunHandle:
+        """As `Client.run`."""
+        reply = await self.launch(flow, input_of(body, given))
+        handle = AsyncRunHandle(self, await self.get_run(str(reply.id)))
+        return await handle.wait() if wait else handle
 
-    def list_flows(self) -> FlowList:
-        return self._get(f"{_API}/flows", FlowList)
+    async def approve(
+        self,
+        run: str,
+        step: str | None = None,
+        *,
+        comment: str = "",
+        values: dict[str, Any] | None = None,
+    ) -> DecisionReply:
+        """As `Client.approve`."""
+        page = await self.list_approvals(run=run, status=(), limit=200)
+        found = decisions.pick(page.items, run, step)
+        return await self.decide_approval(found.id, decisions.approval_of(found, comment, values))
 
-    def get_flow(self, name: str) -> FlowDetail:
-        return self._get(f"{_API}/flows/{_part(name)}", FlowDetail)
-
-    def list_workers(self) -> WorkerList:
-        return self._get(f"{_API}/workers", WorkerList)
-
-    def get_version(self) -> Version:
-        return self._get("/version", Version)
-
-    def _get(self, path: str, model: type[M], parameters: Mapping[str, Any] | None = None) -> M:
-        given = {key: value for key, value in (parameters or {}).items() if value is not None}
-        return model.model_validate_json(self._transport.send("GET", path, params=given).content)
-
-    def _post(
-        self, path: str, body: BaseModel, model: type[M], headers: Mapping[str, str] | None = None
-    ) -> M:
-        given = {"Content-Type": "application/json", **(headers or {})}
-        text = body.model_dump_json(exclude_unset=True)
-        response = self._transport.send("POST", path, content=text, headers=given)
-        return model.model_validate_json(response.content)
-
-
-def _filter(
-    flow: str | None,
-    status: Sequence[str],
-    labels: Mapping[str, str] | None,
-    since: datetime | None,
-) -> dict[str, Any]:
-    return {
-        "flow": flow,
-        "status": list(status),
-        "label": [f"{name}:{value}" for name, value in (labels or {}).items()],
-        "since": since.isoformat() if since else None,
-    }
-
-
-def _run(run: str) -> str:
-    return f"{_API}/runs/{_part(run)}"
-
-
-def _part(text: str) -> str:
-    return quote(text, safe="@")
+    async def reject(
+        self, run: str, step: str | None = None, *, comment: str = "", then: Rejection | None = None
+    ) -> DecisionReply:
+        """As `Client.reject`."""
+        page = await self.list_approvals(run=run, status=(), limit=200)
+        found = decisions.pick(page.items, run, step)
+        return await self.decide_approval(found.id, decisions.rejection_of(found, comment, then))

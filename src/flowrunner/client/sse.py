@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 # Not str.splitlines: JSON may hold characters that Python, and nobody else, takes for line ends.
@@ -19,27 +19,33 @@ class Message:
     id: str
 
 
-def lines(chunks: Iterable[str]) -> Iterator[str]:
-    """Yield whole lines; what stands after the last line end was cut off, and is dropped."""
-    rest = ""
-    for chunk in chunks:
-        *whole, rest = _LINE_END.split(rest + chunk)
-        yield from whole
+class Reader:
+    """Takes text as it comes and gives whole messages; what was cut off is never given."""
 
+    def __init__(self) -> None:
+        self._rest = ""
+        self._fields: dict[str, str] = {}
+        self._data: list[str] = []
 
-def messages(given: Iterable[str]) -> Iterator[Message]:
-    """Yield what the lines say; a message without its empty line is not whole, and not yielded."""
-    fields: dict[str, str] = {}
-    data: list[str] = []
-    for line in given:
+    def feed(self, chunk: str) -> Iterator[Message]:
+        """Yield what is whole by now; take all of it before the next chunk."""
+        *whole, self._rest = _LINE_END.split(self._rest + chunk)
+        for line in whole:
+            message = self._take(line)
+            if message is not None:
+                yield message
+
+    def _take(self, line: str) -> Message | None:
         if not line:
-            if data:
-                yield Message(fields.get("event", "message"), "\n".join(data), fields.get("id", ""))
-            fields, data = {}, []
-            continue
+            fields, data = self._fields, self._data
+            self._fields, self._data = {}, []
+            if not data:
+                return None
+            return Message(fields.get("event", "message"), "\n".join(data), fields.get("id", ""))
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
-            data.append(value)
+            self._data.append(value)
         elif name in {"event", "id"}:
-            fields[name] = value
+            self._fields[name] = value
+        return None

@@ -14,6 +14,7 @@ RunStatus: TypeAlias = Literal["queued", "running", "paused", "completed", "fail
 StepStatus: TypeAlias = Literal[
     "excluded", "pending", "running", "blocked", "completed", "failed", "skipped", "cancelled"
 ]
+AttemptStatus: TypeAlias = Literal["offered", "running", "completed", "failed", "cancelled", "lost"]
 ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
 
 Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=200)]
@@ -130,6 +131,25 @@ class Run(RunRow):
     generation: int = 1
 
 
+class Attempt(ReplyModel):
+    """One try of a step. *generation*: which beginning of the run it belongs to.
+
+    `lost`: its worker died or let go of it. *started_at* is when a worker took it.
+    """
+
+    attempt: int
+    generation: int
+    status: AttemptStatus
+    error: ErrorText | None
+    usage: Spent
+    dispatched_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    has_prompt: bool
+    has_output: bool
+
+
 class ChildCounts(ReplyModel):
     """The members of a list, the iterations of a loop, or the calls of a code step."""
 
@@ -144,7 +164,7 @@ class StepRow(ReplyModel):
 
     *delayed*: the next attempt waits for its time. A child names its *parent*, by key, and its
     *position* in the parent's list or loop; a parent counts its *children*. *approval* is the id of
-    the open question of an approval step.
+    the open question of an approval step. *attempts* are there if they were asked for.
     """
 
     step_no: int
@@ -171,6 +191,7 @@ class StepRow(ReplyModel):
     position: int | None = None
     children: ChildCounts | None = None
     approval: str | None = None
+    attempts: tuple[Attempt, ...] | None = None
 
 
 class StepList(ReplyModel):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from flowrunner.wire.base import ReplyModel
-from flowrunner.wire.runs import ErrorText, Spent, StepRow
-
-AttemptStatus: TypeAlias = Literal["offered", "running", "completed", "failed", "cancelled", "lost"]
+from flowrunner.wire.runs import Attempt, StepRow
 
 
 def path_of_key(key: str) -> str:
@@ -25,25 +22,6 @@ def key_of_path(part: str) -> str:
     return part.replace("~1", "/").replace("~0", "~")
 
 
-class Attempt(ReplyModel):
-    """One try of a step. *generation*: which beginning of the run it belongs to.
-
-    `lost`: its worker died or let go of it. *started_at* is when a worker took it.
-    """
-
-    attempt: int
-    generation: int
-    status: AttemptStatus
-    error: ErrorText | None
-    usage: Spent
-    dispatched_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    worker: str | None
-    has_prompt: bool
-    has_output: bool
-
-
 class AttemptList(ReplyModel):
     """Oldest first. Attempts of earlier generations stay."""
 
@@ -58,9 +36,8 @@ class AttemptDetail(Attempt):
 
 
 class StepDetail(StepRow):
-    """One step with every attempt; *output_bytes* is how long its output is, None without one."""
+    """One step with its attempts; *output_bytes* is how long its output is, None without one."""
 
-    attempts: tuple[Attempt, ...]
     output_bytes: int | None
     output_preview: str | None
 
