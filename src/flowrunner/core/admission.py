@@ -15,7 +15,15 @@ def is_possible(given: inp.Input, size: int) -> bool:
             return all(0 <= number < size for number in missing)
         case inp.TimerFired(step=step):
             return inp.RUN_LEVEL <= step < size
-        case inp.CancelRequested() | inp.ReportRendered():
+        case inp.RetryRequested(from_step=step):
+            return step is None or 0 <= step < size
+        case (
+            inp.CancelRequested()
+            | inp.ReportRendered()
+            | inp.PauseRequested()
+            | inp.ResumeRequested()
+            | inp.RenderRequested()
+        ):
             return True
         case _:
             return 0 <= given.step < size

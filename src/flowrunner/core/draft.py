@@ -1,27 +1,41 @@
-"""What a run becomes while events are applied to it. `fold` and `decide` share this one meaning."""
+"""A run while it changes: a scratch copy that remembers only what changed, and what that woke."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import replace
-from typing import assert_never
+from typing import Any
 
-from flowrunner.core import events as ev
-from flowrunner.core.graph import Graph
-from flowrunner.core.model import Failure, FailureClass, RunState, RunStatus, StepState, StepStatus
+from flowrunner.core.graph import Graph, OnFail, OnSkip, StepSpec
+from flowrunner.core.model import (
+    Family,
+    Opening,
+    RunState,
+    StepState,
+    StepStatus,
+    opening,
+)
 
-_SATISFIED = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.EXCLUDED})
+_SATISFIED = frozenset({StepStatus.COMPLETED, StepStatus.SKIPPED})
 
 
 class Draft:
-    """A scratch copy that remembers only what changed, and which steps became ready."""
+    """Reads fall through to the state it began with. *woken* and the others only grow.
 
-    __slots__ = ("_base", "_changed", "_run", "woken")
+    *woken* steps became ready, *lost* ones can never begin, and of *complete* ones enough children
+    have ended to go on.
+    """
+
+    __slots__ = ("_base", "_changed", "_run", "_specs", "complete", "lost", "woken")
 
     def __init__(self, state: RunState) -> None:
         self._base = state
         self._run = state
         self._changed: dict[int, StepState] = {}
+        self._specs: list[StepSpec] = []
         self.woken: list[int] = []
+        self.lost: list[int] = []
+        self.complete: list[int] = []
 
     @property
     def graph(self) -> Graph:
@@ -29,100 +43,57 @@ class Draft:
 
     @property
     def run(self) -> RunState:
-        """The run-level fields as of now; its *steps* are those of the beginning."""
+        """The run-level fields as of now; its *steps* and *children* are those of the beginning."""
         return self._run
+
+    @property
+    def size(self) -> int:
+        """How many steps there are now, children and all."""
+        return len(self._base.steps) + len(self._specs)
 
     def step(self, number: int) -> StepState:
         changed = self._changed.get(number)
         return changed if changed is not None else self._base.steps[number]
 
+    def spec(self, number: int) -> StepSpec:
+        known = len(self._base.steps)
+        return self._base.spec(number) if number < known else self._specs[number - known]
+
+    def family(self, number: int) -> Family:
+        return self.step(number).family or Family()
+
+    def children(self, number: int) -> Collection[int]:
+        """The numbers of a step's children, those of an earlier generation left out."""
+        return members(self.family(number))
+
     def freeze(self) -> RunState:
-        return replace(self._run, steps=self._base.steps.updated(self._changed))
+        known = len(self._base.steps)
+        added = [self._changed[number] for number in range(known, self.size)]
+        old = {number: step for number, step in self._changed.items() if number < known}
+        return replace(
+            self._run,
+            steps=self._base.steps.updated(old).extended(added),
+            children=self._base.children.extended(self._specs),
+        )
 
-    def apply(self, event: ev.Event) -> None:
-        """Change what *event* means; the version moves by one with every event."""
-        self._run = replace(self._run, version=self._run.version + 1)
-        match event:
-            case ev.RunStarted(excluded=excluded):
-                self._start(excluded)
-            case ev.ResultRejected():
-                self._run = replace(self._run, rejected=self._run.rejected + 1)
-            case ev.RunRepaired():
-                pass
-            case ev.RunFailing(error=error):
-                self._run = replace(self._run, failure=error)
-            case ev.RunCompleted():
-                self._run = replace(self._run, status=RunStatus.COMPLETED)
-            case ev.RunFailed(error=error):
-                self._run = replace(self._run, status=RunStatus.FAILED, failure=error)
-            case ev.RunCancelled():
-                self._run = replace(self._run, status=RunStatus.CANCELLED)
-            case _:
-                self._apply_step(event)
+    # What the meaning of events is made of.
 
-    def _start(self, excluded: tuple[tuple[int, str], ...]) -> None:
-        self._run = replace(self._run, status=RunStatus.RUNNING)
-        for number, _reason in excluded:
-            self._move(number, StepStatus.EXCLUDED)
-        gone = {number for number, _reason in excluded}
-        roots = [n for n, step in enumerate(self.graph.steps) if not step.needs and n not in gone]
-        self.woken = sorted({*roots, *self.woken})
+    def set_run(self, **fields: Any) -> None:
+        self._run = replace(self._run, **fields)
 
-    def _apply_step(self, event: ev.StepEvent) -> None:
-        step = self.step(event.step)
-        match event:
-            case ev.StepDispatched(attempt=attempt, prompt=prompt):
-                kept = prompt if prompt is not None else step.prompt
-                self._move(event.step, StepStatus.RUNNING, attempt=attempt, prompt=kept)
-            case ev.StepRetrying(error=error, epoch=epoch, delay_seconds=delay):
-                lost = error.failure_class is FailureClass.LOST
-                self._move(
-                    event.step,
-                    StepStatus.PENDING,
-                    delayed=delay > 0,
-                    failures=step.failures + (not lost),
-                    crashes=step.crashes + lost,
-                    # A lost lease's epoch is not remembered: its late result is no duplicate.
-                    epoch=step.epoch if lost else epoch,
-                )
-            case ev.StepCompleted(epoch=epoch):
-                self._move(event.step, StepStatus.COMPLETED, epoch=epoch)
-            case ev.StepFailed(epoch=epoch, tolerated=tolerated, error=error):
-                self._fail(event.step, error, tolerated=tolerated, epoch=epoch)
-            case ev.StepSkipped():
-                self._move(event.step, StepStatus.SKIPPED)
-            case ev.StepCancelled(epoch=epoch):
-                self._move(event.step, StepStatus.CANCELLED, epoch=epoch or step.epoch)
-            case _:
-                assert_never(event)
+    def add(self, spec: StepSpec, state: StepState) -> int:
+        """Append a child; return its number."""
+        number = self.size
+        self._specs.append(spec)
+        self._changed[number] = state
+        self.set_run(remaining=self._run.remaining + 1, ready=self._run.ready + state.is_ready)
+        if state.is_ready:
+            self.woken.append(number)
+        return number
 
-    def _fail(self, number: int, error: Failure, *, tolerated: bool, epoch: int) -> None:
-        lost = error.failure_class is FailureClass.LOST
-        kept = self.step(number).epoch if lost else epoch
-        self._move(number, StepStatus.FAILED, epoch=kept)
-        if tolerated:
-            self._run = replace(self._run, tolerated=self._run.tolerated + 1)
-            self._satisfy(number)
-        elif self._run.failure is None:
-            key = self.graph.steps[number].key
-            message = f"step '{key}' failed: {error.message}"
-            self._run = replace(self._run, failure=Failure(error.code, message))
-
-    def _move(self, number: int, status: StepStatus, **fields: object) -> None:
+    def put(self, number: int, after: StepState) -> None:
+        """Replace a step's state; keep the run's counters and the lists of what woke."""
         before = self.step(number)
-        fields.setdefault("delayed", False)
-        after = replace(before, status=status, **fields)  # pyright: ignore[reportArgumentType]  # named above
-        self._put(number, before, after)
-        if status in _SATISFIED:
-            self._satisfy(number)
-
-    def _satisfy(self, number: int) -> None:
-        """Skips and exclusions satisfy dependents: they do not cascade (R2-20)."""
-        for below in self.graph.dependents[number]:
-            before = self.step(below)
-            self._put(below, before, replace(before, waiting=before.waiting - 1))
-
-    def _put(self, number: int, before: StepState, after: StepState) -> None:
         self._changed[number] = after
         ended = after.status.is_terminal - before.status.is_terminal
         woke = after.is_ready - before.is_ready
@@ -131,3 +102,105 @@ class Draft:
             self._run = replace(run, remaining=run.remaining - ended, ready=run.ready + woke)
         if woke > 0:
             self.woken.append(number)
+        elif after.status is StepStatus.PENDING and after.opening is Opening.NEVER:
+            self.lost.append(number)
+
+    def move(self, number: int, status: StepStatus, **fields: Any) -> None:
+        """Change a step's status; an end reaches its dependents and its parent."""
+        fields.setdefault("delayed", False)
+        self.put(number, replace(self.step(number), status=status, **fields))
+        if status.is_terminal and status is not StepStatus.EXCLUDED:
+            self._ended(number)
+
+    def settle_excluded(self, numbers: Iterable[int]) -> None:
+        """Let excluded steps that wait for nothing satisfy their dependents."""
+        for number in numbers:
+            step = self.step(number)
+            if step.status is StepStatus.EXCLUDED and step.waiting == 0:
+                self._arrive(number, cut=step.cut > 0)
+
+    def _ended(self, number: int) -> None:
+        step, spec = self.step(number), self.spec(number)
+        if spec.parent is not None:
+            self._child_ended(spec.parent, number, step.status)
+        elif step.status in _SATISFIED:
+            self._arrive(number, done=step.status is StepStatus.COMPLETED, cut=step.cascades)
+        elif step.status is StepStatus.FAILED and spec.on_fail is not OnFail.FAIL:
+            self._arrive(number, bad=True, cut=step.cascades)
+
+    def _arrive(
+        self, number: int, *, done: bool = False, bad: bool = False, cut: bool = False
+    ) -> None:
+        """Tell the dependents how a need ended.
+
+        An excluded one passes it on when all its needs have ended, so that nothing starts before
+        what it was meant to follow.
+        """
+        waiting = [(number, done, bad, cut)]
+        while waiting:
+            ended, is_done, is_bad, is_cut = waiting.pop()
+            for below in self._base.dependents(ended):
+                before = self.step(below)
+                after = counted(before, self.spec(below), done=is_done, bad=is_bad, cut=is_cut)
+                self.put(below, after)
+                if after.status is StepStatus.EXCLUDED and after.waiting == 0:
+                    waiting.append((below, False, False, after.cut > 0))
+
+    def _child_ended(self, parent: int, number: int, status: StepStatus) -> None:
+        step = self.step(parent)
+        family = step.family
+        if family is None or number not in members(family):
+            return  # a child of an earlier generation
+        family = replace(
+            family,
+            live=family.live - 1,
+            completed=family.completed + (status is StepStatus.COMPLETED),
+            failed=family.failed + (status is StepStatus.FAILED),
+        )
+        self.put(parent, replace(step, family=family))
+        if step.status is StepStatus.BLOCKED:
+            self.release(parent)
+            if is_decided(family):
+                self.complete.append(parent)
+
+    def release(self, parent: int) -> None:
+        """Let the next child of a list go, past those that have ended."""
+        family = self.family(parent)
+        while family.released < family.size:
+            number = family.first + family.released
+            family = replace(family, released=family.released + 1)
+            child = self.step(number) if number < self.size else None
+            if child is not None and child.status is StepStatus.PENDING:
+                self.put(parent, replace(self.step(parent), family=family))
+                self.put(number, replace(child, waiting=0, opening=Opening.OPEN))
+                return
+        if family != self.family(parent):
+            self.put(parent, replace(self.step(parent), family=family))
+
+
+def is_decided(family: Family) -> bool:
+    """Whether all children have ended, or too many failed for the others to matter."""
+    return family.live == 0 or family.size - family.failed < family.needed
+
+
+def members(family: Family) -> range | tuple[int, ...]:
+    """The numbers of a family's children, in order."""
+    if family.calls:
+        return tuple(number for _key, number in family.calls)
+    return range(family.first, family.first + family.size)
+
+
+def counted(step: StepState, spec: StepSpec, *, done: bool, bad: bool, cut: bool) -> StepState:
+    """The step after one more of its needs ended."""
+    waiting, all_done = step.waiting - 1, step.done + done
+    all_bad, all_cut = step.bad + bad, step.cut + cut
+    opened = opening(spec.trigger, waiting, all_done, all_bad, all_cut)
+    return replace(step, waiting=waiting, done=all_done, bad=all_bad, cut=all_cut, opening=opened)
+
+
+def cascades(step: StepState, spec: StepSpec, status: StepStatus) -> bool:
+    """Whether a step that ends with *status* takes its dependents along."""
+    if status is StepStatus.SKIPPED:
+        taken_along = step.opening is Opening.NEVER and step.cut > 0
+        return taken_along or spec.on_skip is OnSkip.CASCADE
+    return status is StepStatus.FAILED and spec.on_fail is OnFail.CASCADE

@@ -240,11 +240,12 @@ class RunRetried:
 
 @dataclass(frozen=True, slots=True)
 class RunRendered:
-    """The report of an ended run was rendered again."""
+    """The report of an ended run was rendered again, or could not be: then *error* says why."""
 
-    report: Ref
-    outcome: str
     actor: str
+    report: Ref | None = None
+    outcome: str = ""
+    error: Failure | None = None
 
 
 StepEvent: TypeAlias = (

@@ -113,11 +113,12 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class LoopJudged:
-    """Whether a step with `repeat` is done after *iteration*."""
+    """Whether a step with `repeat` is done after *iteration*, whose result is at *output*."""
 
     step: int
     iteration: int
     answer: bool | Failure
+    output: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +137,19 @@ class CallAsked:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalGiven:
-    """A person's decision; *digest*, if given, must be that of what is asked now.
+    """A person's decision on what was asked the *attempt*th time; a later question is another one.
 
     *then* says what a rejection means, "" for what the flow says; *answer* holds the decision as
     dependents see it.
     """
 
     step: int
+    attempt: int
     approved: bool
     actor: str
     answer: Ref
     comment: str = ""
     then: str = ""
-    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -72,6 +72,7 @@ def opening(trigger: Trigger, waiting: int, done: int, bad: int, cut: int) -> Op
         case Trigger.ALL_DONE:
             is_open, is_lost = waiting == 0, False
         case Trigger.ANY:
+            # With nothing failed there may have been nothing to do: skips satisfy (R2-20).
             is_open, is_lost = done > 0 or (waiting == 0 and bad + cut == 0), waiting == 0
         case Trigger.NONE_FAILED:
             is_open, is_lost = waiting == 0 and bad + cut == 0, bad + cut > 0
@@ -115,8 +116,8 @@ class Usage:
 class Family:
     """The children of a step, counted; they are steps of their own, numbered from *first* on.
 
-    Those of a list or a loop stand side by side; calls of a code step may not, and are found by
-    name in *calls*. *released* children of a list were let go, the others wait for their turn.
+    Those of a list stand side by side; iterations and calls may not, and are found by name in
+    *calls*. *released* children of a list were let go, the others wait for their turn.
     """
 
     first: int = 0
@@ -191,7 +192,7 @@ class RunState:
     """Set once a step's failure (or the deadline) decided that the run fails."""
     rejected: int = 0
     """Results refused as late and recorded; see MAX_REJECTED."""
-    children: Vector[StepSpec] = Vector()
+    children: Vector[StepSpec] = field(default_factory=Vector[StepSpec])
     """What the graph does not know: members of lists, iterations and calls, in order of number."""
     generation: int = 1
     """Counts how often the run was begun: each retry of an ended run adds one."""

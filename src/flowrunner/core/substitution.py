@@ -98,14 +98,24 @@ def parse(template: str, known: Collection[str]) -> Template | Problem:
         parts += _legacy(template[at : match.start()], known)
         reference = _expression(match)
         if reference is None:
-            line = template.count("\n", 0, match.start()) + 1
-            hint = 'write {{ steps["step-id"].output }} or {{ steps.step_id.json.field[0] }}'
-            message = f"cannot read the reference {match[0]!r}"
-            return Problem("bad-reference", message, line=line, hint=hint)
+            return _unreadable(template, match)
         parts.append(reference)
         at = match.end()
     parts += _legacy(template[at:], known)
     return Template(tuple(part for part in parts if part != ""))
+
+
+def misread(template: str) -> tuple[Problem, ...]:
+    """Return a problem for every place that `parse` cannot read, not only for the first."""
+    strict = _STRICT.finditer(template)
+    return tuple(_unreadable(template, match) for match in strict if _expression(match) is None)
+
+
+def _unreadable(template: str, match: re.Match[str]) -> Problem:
+    line = template.count("\n", 0, match.start()) + 1
+    hint = 'write {{ steps["step-id"].output }} or {{ steps.step_id.json.field[0] }}'
+    message = f"cannot read the reference {match[0]!r}"
+    return Problem("bad-reference", message, line=line, hint=hint)
 
 
 def _expression(match: re.Match[str]) -> Reference | None:

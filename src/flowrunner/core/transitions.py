@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import TypeVar
 
 from flowrunner.core.model import RunStatus, StepStatus
 
-S = TypeVar("S", bound=StrEnum)
+S = TypeVar("S", RunStatus, StepStatus)
 
 STEP: Mapping[StepStatus, frozenset[StepStatus]] = {
     StepStatus.EXCLUDED: frozenset(),
@@ -17,6 +16,7 @@ STEP: Mapping[StepStatus, frozenset[StepStatus]] = {
             StepStatus.RUNNING,
             StepStatus.SKIPPED,
             StepStatus.BLOCKED,
+            StepStatus.COMPLETED,
             StepStatus.FAILED,
             StepStatus.CANCELLED,
         }
@@ -25,12 +25,18 @@ STEP: Mapping[StepStatus, frozenset[StepStatus]] = {
         {StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.PENDING}
     ),
     StepStatus.BLOCKED: frozenset(
-        {StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
+        {
+            StepStatus.COMPLETED,
+            StepStatus.FAILED,
+            StepStatus.CANCELLED,
+            StepStatus.PENDING,
+        }
     ),
-    StepStatus.COMPLETED: frozenset(),
-    StepStatus.FAILED: frozenset(),
-    StepStatus.SKIPPED: frozenset(),
-    StepStatus.CANCELLED: frozenset(),
+    # An end is final within a generation; a retry begins the next one.
+    StepStatus.COMPLETED: frozenset({StepStatus.PENDING, StepStatus.BLOCKED}),
+    StepStatus.FAILED: frozenset({StepStatus.PENDING, StepStatus.BLOCKED}),
+    StepStatus.SKIPPED: frozenset({StepStatus.PENDING}),
+    StepStatus.CANCELLED: frozenset({StepStatus.PENDING, StepStatus.BLOCKED}),
 }
 
 RUN: Mapping[RunStatus, frozenset[RunStatus]] = {
@@ -39,9 +45,9 @@ RUN: Mapping[RunStatus, frozenset[RunStatus]] = {
         {RunStatus.PAUSED, RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED}
     ),
     RunStatus.PAUSED: frozenset({RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED}),
-    RunStatus.COMPLETED: frozenset(),
-    RunStatus.FAILED: frozenset(),
-    RunStatus.CANCELLED: frozenset(),
+    RunStatus.COMPLETED: frozenset({RunStatus.RUNNING}),
+    RunStatus.FAILED: frozenset({RunStatus.RUNNING}),
+    RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
 }
 
 
@@ -49,7 +55,7 @@ def diagram(table: Mapping[S, frozenset[S]]) -> str:
     """Print a table as a Mermaid state diagram; the docs hold what this returns."""
     lines = ["stateDiagram-v2"]
     for before, afters in table.items():
-        if not afters:
+        if before.is_terminal:
             lines.append(f"    {before} --> [*]")
         lines += [f"    {before} --> {after}" for after in sorted(afters)]
     return "\n".join(lines)

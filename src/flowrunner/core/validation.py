@@ -48,11 +48,16 @@ def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tu
     return tuple(found)
 
 
-def suggest(name: str, known: Collection[str]) -> str | None:
-    """Name the closest known word, as a hint."""
+def closest(name: str, known: Collection[str]) -> str | None:
+    """Ask whether the closest known word was meant, if one is close."""
     close = difflib.get_close_matches(name, sorted(known), n=1)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    return f"did you mean '{close[0]}'?" if close else None
+
+
+def suggest(name: str, known: Collection[str]) -> str | None:
+    """Name the closest known word, as a hint, or else what is known."""
+    if meant := closest(name, known):
+        return meant
     shown = sorted(known)
     rest = f" and {len(shown) - 8} more" if len(shown) > 8 else ""  # noqa: PLR2004
     return f"known: {', '.join(shown[:8])}{rest}" if shown else None
@@ -90,7 +95,8 @@ def _needs(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> Iterator[Proble
     for need in draft.needs:
         if need not in by_key:
             message = f"step '{draft.key}' needs '{need}', but the flow has no such step"
-            yield _problem(draft, "unknown-dependency", message, suggest(need, by_key.keys()))
+            others = by_key.keys() - {draft.key}
+            yield _problem(draft, "unknown-dependency", message, suggest(need, others))
     for need in sorted({need for need in draft.needs if draft.needs.count(need) > 1}):
         yield _problem(draft, "duplicate-dependency", f"step '{draft.key}' needs '{need}' twice")
 
@@ -99,7 +105,7 @@ def _persona(draft: StepDraft, personas: Collection[str]) -> Iterator[Problem]:
     if draft.persona is None:
         return
     if draft.kind is not StepKind.AGENT:
-        message = f"step '{draft.key}' is a {draft.kind.value} step and cannot have a persona"
+        message = f"step '{draft.key}' is of kind {draft.kind.value} and cannot have a persona"
         yield _problem(draft, "persona-without-agent", message)
     elif draft.persona not in personas:
         message = f"step '{draft.key}' asks for persona '{draft.persona}', which is not known"

@@ -1,0 +1,160 @@
+"""Begin steps anew: after a run has ended, or when a person sends it back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeAlias
+
+from flowrunner.core.draft import Draft, members
+from flowrunner.core.events import RunRetried
+from flowrunner.core.graph import Graph, OnFail, StepSpec
+from flowrunner.core.model import Family, RunStatus, StepState, StepStatus, opening
+
+Arrival: TypeAlias = tuple[int, int, int]
+"""What a need that has ended counts for in its dependents: done, bad, cut."""
+
+
+def below(graph: Graph, numbers: Iterable[int]) -> set[int]:
+    """The given steps of the graph and everything that depends on them."""
+    found: set[int] = set()
+    waiting = list(numbers)
+    while waiting:
+        number = waiting.pop()
+        if number not in found:
+            found.add(number)
+            waiting += graph.dependents[number]
+    return found
+
+
+def begin_anew(draft: Draft, event: RunRetried) -> None:
+    """Reset what the event names; attempts count on, everything else of those steps is forgotten.
+
+    A run that had ended goes on; one that is live keeps its status.
+    """
+    if draft.run.status.is_terminal:
+        draft.set_run(status=RunStatus.RUNNING, failure=None)
+    draft.set_run(generation=event.generation)
+    for number in event.steps:
+        keeps_calls = not event.from_step and not draft.spec(number).has_children
+        _reset(draft, number, keeps_calls=keeps_calls)
+    _recount(draft, {n for n in event.steps if n < len(draft.graph.steps)})
+    for parent in event.reopened:
+        _reopen(draft, parent, [n for n in event.steps if draft.spec(n).parent == parent])
+    draft.set_run(tolerated=_tolerated(draft))
+
+
+def _reset(draft: Draft, number: int, *, keeps_calls: bool) -> None:
+    before = draft.step(number)
+    family = _finished_calls(draft, before.family) if keeps_calls else None
+    after = StepState(
+        waiting=1,  # counted anew below, or released by the parent
+        attempt=before.attempt,
+        epoch=before.epoch,
+        redos=before.redos,
+        family=family,
+    )
+    draft.put(number, after)
+
+
+def _finished_calls(draft: Draft, family: Family | None) -> Family | None:
+    """What a code step's journal still answers: calls that completed are not paid for again."""
+    if family is None or not family.calls:
+        return None
+    calls = tuple(
+        (key, number)
+        for key, number in family.calls
+        if draft.step(number).status is StepStatus.COMPLETED
+    )
+    return Family(size=len(calls), completed=len(calls), calls=calls) if calls else None
+
+
+def _recount(draft: Draft, reset: set[int]) -> None:
+    """Count the needs of what was reset; excluded steps among those pass on again later."""
+    graph = draft.graph
+    affected = below(graph, reset)
+    passing = {n for n in affected if draft.step(n).status is StepStatus.EXCLUDED}
+    for number in passing:
+        draft.put(number, replace(draft.step(number), waiting=len(graph.steps[number].needs)))
+    for number in _in_order(graph):
+        if number in reset or number in passing:
+            spec = graph.steps[number]
+            needs = [arrival(draft.step(n), graph.steps[n].on_fail) for n in spec.needs]
+            draft.put(number, recounted(draft.step(number), spec, needs))
+
+
+def recounted(step: StepState, spec: StepSpec, needs: Iterable[Arrival | None]) -> StepState:
+    """The step's state with its needs counted as they stand."""
+    waiting = done = bad = cut = 0
+    for how in needs:
+        if how is None:
+            waiting += 1
+        else:
+            done, bad, cut = done + how[0], bad + how[1], cut + how[2]
+    opened = opening(spec.trigger, waiting, done, bad, cut)
+    return replace(step, waiting=waiting, done=done, bad=bad, cut=cut, opening=opened)
+
+
+def arrival(step: StepState, on_fail: OnFail) -> Arrival | None:
+    """What a need counts for in its dependents None while it has not ended."""
+    match step.status:
+        case StepStatus.COMPLETED:
+            return (1, 0, 0)
+        case StepStatus.SKIPPED:
+            return (0, 0, int(step.cascades))
+        case StepStatus.EXCLUDED if step.waiting == 0:
+            return (0, 0, int(step.cut > 0))
+        case StepStatus.FAILED if on_fail is not OnFail.FAIL:
+            return (0, 1, int(step.cascades))
+        case _:
+            return None
+
+
+def _reopen(draft: Draft, parent: int, children: list[int]) -> None:
+    """Let a list's parent wait again for those of its children that begin anew."""
+    step = draft.step(parent)
+    family = step.family or Family()
+    family = replace(family, live=len(children), failed=0, released=0)
+    draft.put(parent, replace(step, status=StepStatus.BLOCKED, family=family, cascades=False))
+    each = draft.spec(parent).each
+    for _ in range(min(len(children), each.parallel if each else 1)):
+        draft.release(parent)
+    if not children:
+        draft.complete.append(parent)
+
+
+def _tolerated(draft: Draft) -> int:
+    graph = draft.graph
+    count = 0
+    for number, spec in enumerate(graph.steps):
+        step = draft.step(number)
+        is_tolerated = spec.on_fail is not OnFail.FAIL
+        count += step.status is StepStatus.FAILED and is_tolerated
+        children = members(step.family) if step.family else ()
+        count += sum(draft.step(child).status is StepStatus.FAILED for child in children)
+    return count
+
+
+def restored(graph: Graph, states: list[StepState]) -> list[StepState]:
+    """States as they were stored, with what follows from others: how each step's needs ended.
+
+    The counters are not stored; excluded steps are gone through in order of their needs.
+    """
+    known = list(states)
+    for number in _in_order(graph):
+        spec = graph.steps[number]
+        needs = [arrival(known[need], graph.steps[need].on_fail) for need in spec.needs]
+        known[number] = recounted(known[number], spec, needs)
+    return known
+
+
+def _in_order(graph: Graph) -> list[int]:
+    """Step numbers such that each comes after its needs."""
+    missing = [len(step.needs) for step in graph.steps]
+    order = [number for number, count in enumerate(missing) if count == 0]
+    for number in order:
+        for dependent in graph.dependents[number]:
+            missing[dependent] -= 1
+            if missing[dependent] == 0:
+                order.append(dependent)
+    return order
