@@ -5,10 +5,17 @@ import importlib
 __version__ = "0.1.0"
 
 _AUTHORING = {
+    "Approval": "flow",
+    "Each": "flow",
     "Flow": "flow",
+    "Repeat": "flow",
+    "Retry": "flow",
     "Step": "flow",
+    "CallFailedError": "context",
+    "CallResult": "context",
     "Census": "context",
     "Context": "context",
+    "Decided": "context",
     "Launch": "context",
     "Project": "context",
     "Report": "context",

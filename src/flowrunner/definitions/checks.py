@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator
 
 from flowrunner.core.errors import Problem
-from flowrunner.core.validation import check_graph
+from flowrunner.core.validation import check_graph, suggest
 from flowrunner.definitions.durations import SPAN_HINT, seconds_of
-from flowrunner.definitions.flow import Flow, Step
+from flowrunner.definitions.flow import Flow, Step, no_report
 from flowrunner.definitions.graph import drafts_of
 from flowrunner.definitions.shapes import (
     as_model,
@@ -24,6 +24,7 @@ from flowrunner.definitions.step_checks import Names, check_step
 AUTO = "auto"
 """The band that asks `choose_band`."""
 RESERVED_INPUTS = frozenset({"band"})
+SIBLINGS = ("stop", "drain")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 _NAME_HINT = "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit"
@@ -31,7 +32,8 @@ _NAME_HINT = "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit
 
 def check_flow(flow: Flow, personas: Collection[str]) -> tuple[Problem, ...]:
     """Return every problem of *flow*; an empty answer means that its graph can be built."""
-    found = [*_name(flow), *_input(flow), *_bands(flow), *_functions(flow), *_steps(flow)]
+    checks = (_name, _input, _bands, _functions, _siblings, _steps)
+    found = [problem for check in checks for problem in check(flow)]
     steps = [step for step in as_sequence(flow.steps) or () if _is_usable(step)]
     usable = [step for step in steps if isinstance(step, Step)]
     names = Names(tuple(step.id for step in usable), texts_in(flow.bands))
@@ -80,6 +82,9 @@ def _bands(flow: Flow) -> Iterator[Problem]:
 
 
 def _functions(flow: Flow) -> Iterator[Problem]:
+    if flow.render is no_report:
+        hint = "write a function under @flow.report, or give render="
+        yield _problem(flow, "missing-report", "there is no report", hint)
     optional = {"choose_band": flow.choose_band, "check": flow.check}
     given = {name: function for name, function in optional.items() if function is not None}
     for name, function in {"render": flow.render, **given}.items():
@@ -88,6 +93,12 @@ def _functions(flow: Flow) -> Iterator[Problem]:
     if flow.deadline is not None and seconds_of(flow.deadline) is None:
         message = f"deadline {shown(flow.deadline)} is no span of time"
         yield _problem(flow, "bad-timeout", message, SPAN_HINT)
+
+
+def _siblings(flow: Flow) -> Iterator[Problem]:
+    if as_text(flow.siblings) not in SIBLINGS:
+        message = f"siblings must be one of {', '.join(SIBLINGS)}, not {shown(flow.siblings)}"
+        yield _problem(flow, "bad-siblings", message, suggest(str(flow.siblings), SIBLINGS))
 
 
 def _steps(flow: Flow) -> Iterator[Problem]:

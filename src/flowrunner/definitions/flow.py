@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,7 @@ from flowrunner.core.errors import Problem
 from flowrunner.definitions.context import Context, Launch, Report, ReportContext
 
 Duration: TypeAlias = float | str
+Run: TypeAlias = Callable[[Context], object] | str | float | timedelta | datetime
 BANDS = ("small", "medium", "large")
 
 
@@ -96,17 +98,20 @@ class Step:
     approval's is then a template. *needs* end first, *trigger* says how. *bands* and *gate* decide
     at launch whether the step takes part, *when* decides once its needs have ended. *output* is
     what the answer must fit: a model, or any type that pydantic can check. *retry* is a number of
-    further attempts or a `Retry`; time-outs are seconds or text like "30m".
+    further attempts or a `Retry`; time-outs are seconds or text like "30m". *agent* and
+    *depends_on* are other words for *persona* and *needs*.
     """
 
     id: str
-    kind: Literal["agent", "code", "approval", "wait"] = field(default="agent", kw_only=True)
-    run: Callable[[Context], object] | str | None = field(default=None, kw_only=True)
+    kind: Literal["agent", "code", "approval", "wait"] = "agent"
+    agent: str | None = None
+    depends_on: Sequence[str] | None = None
+    when: Callable[[Context], bool] | None = None
+    run: Run | None = None
     needs: Sequence[str] = field(default=(), kw_only=True)
     persona: str | None = field(default=None, kw_only=True)
     gate: Callable[[Launch], bool] | None = field(default=None, kw_only=True)
     bands: Sequence[str] = field(default=(), kw_only=True)
-    when: Callable[[Context], bool] | None = field(default=None, kw_only=True)
     trigger: Literal["all", "any", "none_failed", "all_done"] = field(default="all", kw_only=True)
     output: Any = field(default=None, kw_only=True)
     on_fail: Literal["fail", "tolerate", "skip", "cascade"] = field(default="fail", kw_only=True)
@@ -126,6 +131,13 @@ class Step:
 
     def __post_init__(self) -> None:
         _note_place(self)
+        _take_over(self, "agent", "persona", None)
+        _take_over(self, "depends_on", "needs", ())
+
+
+def no_report(context: ReportContext) -> Report:
+    """Stand for a report that nobody wrote; a flow with it is refused."""
+    raise LookupError(f"flow '{context.flow}' has no report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +150,8 @@ class Flow:
     """
 
     name: str
-    steps: Sequence[Step] = field(kw_only=True)
-    render: Callable[[ReportContext], Report] = field(kw_only=True)
+    steps: Sequence[Step] = ()
+    render: Callable[[ReportContext], Report] = no_report
     input: type[BaseModel] = field(default=NoInput, kw_only=True)
     title: str = field(default="", kw_only=True)
     description: str = field(default="", kw_only=True)
@@ -158,6 +170,14 @@ class Flow:
 def keywords(kind: type[Step | Flow]) -> tuple[str, ...]:
     """Return what the constructor accepts, for hints."""
     return tuple(each.name for each in fields(kind) if each.init)
+
+
+def _take_over(step: Step, other: str, name: str, default: object) -> None:
+    """Let *other* mean *name*; a step that is given both keeps both, which the checks refuse."""
+    given: object = getattr(step, other)
+    if given is not None and getattr(step, name) == default:
+        object.__setattr__(step, name, given)
+        object.__setattr__(step, other, None)
 
 
 def _note_place(written: Step | Flow) -> None:

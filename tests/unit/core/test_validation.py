@@ -104,7 +104,7 @@ def test_an_unknown_persona_suggests_the_nearest_name() -> None:
 def test_code_has_no_persona() -> None:
     """A persona on a code step would be ignored: refused instead."""
     assert found(StepDraft("a", StepKind.CODE, persona="bug-hunter", file="f.py", line=1)) == (
-        problem("persona-without-agent", "step 'a' is a code step and cannot have a persona"),
+        problem("persona-without-agent", "step 'a' is of kind code and cannot have a persona"),
     )
 
 

@@ -90,3 +90,36 @@ def test_a_sound_flow_has_no_problems(tmp_path: Path) -> None:
     """
 
     assert problems_of(tmp_path, a_flow(steps=steps, rest="deadline='2d'")) == []
+
+
+def test_everything_that_a_step_can_be_is_accepted(tmp_path: Path) -> None:
+    """Every option of every kind, written right, has no problem: the table is not too strict."""
+    steps = """
+        Step('list', 'code', run=print, output=list[dict[str, int]], phase='find'),
+        Step('look', 'agent', 'newcomer', ['list'], lambda ctx: True, 'Look: $list.output',
+            each=Each('list', key=str, max_items=10_000, overflow='first', quorum=0.5, parallel=8),
+            retry=Retry(3, base='1s', cap='1m', classes=['quota']), queue_timeout='10m'),
+        Step('own', run=print, each=Each(lambda ctx: [1], quorum=1, max_items=1), on_fail='skip'),
+        Step('polish', run=print, needs=['look'], trigger='none_failed', on_fail='cascade',
+            repeat=Repeat(lambda ctx: True, at_most=1000, on_exhausted='complete')),
+        Step('ask', kind='approval', run='Go? $polish.output', needs=['polish'], trigger='any',
+            on_skip='cascade', approval=Approval(approvers=['ann'], expires='2h', remind='1h',
+            on_expiry='approve', on_reject='redo', redo_from='look', max_redos=1)),
+        Step('sleep', kind='wait', run=90, needs=['ask'], trigger='all_done'),
+        Step('until', kind='wait', run=lambda ctx: '5m', when=lambda ctx: False),
+    """
+
+    assert problems_of(tmp_path, a_flow(steps=steps, rest="siblings='drain'")) == []
+
+
+def test_a_form_that_expiry_would_approve_needs_defaults(tmp_path: Path) -> None:
+    """P11: values that nobody gave and that have no default cannot be approved by the clock."""
+    form = "from pydantic import BaseModel\nclass Form(BaseModel):\n    to: str\n    cc: str = ''\n"
+    asked = "Approval(form=Form, expires='1h', on_expiry='approve')"
+    steps = f"Step('a', kind='approval', run='Send?', approval={asked}),"
+
+    found = problems_of(tmp_path, form + a_flow(steps=steps))
+
+    message = "approval.form has no default for 'to', which expiry would approve"
+    hint = "give it a default, or let the expiry fail"
+    assert found == [f"flows/x.py:7: bad-approval: step 'a': {message}\n    hint: {hint}"]
