@@ -32,6 +32,10 @@ def count(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, sa.Integer(), nullable=False, **options)
 
 
+def flag(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.text("false"))
+
+
 def json(name: str, **options: Any) -> sa.Column[Any]:
     return sa.Column(name, pg.JSONB(), **options)
 

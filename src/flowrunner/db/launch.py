@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from flowrunner.core import events as ev
 from flowrunner.core.decision import Decision
-from flowrunner.core.model import Ref, RunId, RunState, StepStatus
-from flowrunner.db.apply import NotifyMode, TaskContext, event_rows, task_row, timer_rows
+from flowrunner.core.model import Ref, RunId, RunState, unstarted
+from flowrunner.db.apply import NotifyMode
+from flowrunner.db.approval_rows import approval_rows
+from flowrunner.db.changes import Change, TaskContext, error_row, event_rows, timer_rows
 from flowrunner.db.pool import Conn
+from flowrunner.db.step_rows import StepRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +58,8 @@ async def launch(
     notify: NotifyMode = "coalesced",
 ) -> LaunchVerdict:
     """Write the run whole or not at all (D2-06). With an idempotency key it may be repeated."""
-    parts = {
-        "meta": _meta(new),
-        "run": {
-            "definition": new.definition_id,
-            "status": state.status,
-            "version": state.version,
-            "remaining": state.remaining,
-            "ready": state.ready,
-        },
-        "steps": _steps(state, decision),
-        "tasks": _tasks(new, state),
-        "timers": timer_rows(str(new.run_id), decision),
-        "events": event_rows(str(new.run_id), 0, decision),
-        "notify": notify,
-    }
+    parts = _parts(new, state, decision)
+    parts["notify"] = notify
     refs = [bytes.fromhex(ref) for ref in bodies]
     args = {
         "p": json.dumps(parts, separators=(",", ":")),
@@ -81,6 +70,30 @@ async def launch(
     row: tuple[UUID, bytes | None, bool] | None = await cur.fetchone()
     assert row is not None  # noqa: S101  # launch_v1 always answers
     return LaunchVerdict(RunId(row[0]), None if row[1] is None else bytes(row[1]), row[2])
+
+
+def _parts(new: NewRun, state: RunState, decision: Decision) -> dict[str, Any]:
+    run = str(new.run_id)
+    change = Change(new.run_id, unstarted(state.graph), state, decision, new.context)
+    steps = StepRows(change)
+    parts: dict[str, Any] = {
+        "meta": _meta(new),
+        "run": {
+            "definition": new.definition_id,
+            "status": state.status,
+            "version": state.version,
+            "remaining": state.remaining,
+            "ready": state.ready,
+            "tolerated": state.tolerated,
+            "error": None if state.failure is None else error_row(state.failure),
+        },
+        "steps": steps.all(),
+        "tasks": steps.tasks(),
+        "timers": timer_rows(run, decision, state),
+        "events": event_rows(run, 0, decision),
+    }
+    approvals = approval_rows(change)
+    return {**parts, "approvals": approvals} if approvals else parts
 
 
 def _meta(new: NewRun) -> dict[str, Any]:
@@ -100,26 +113,3 @@ def _meta(new: NewRun) -> dict[str, Any]:
         "key": new.idempotency_key,
         "request_hash": None if new.request_hash is None else new.request_hash.hex(),
     }
-
-
-def _steps(state: RunState, decision: Decision) -> list[dict[str, Any]]:
-    reasons: dict[int, str] = {}
-    for event in decision.events:
-        match event:
-            case ev.RunStarted(excluded=excluded):
-                reasons.update(excluded)
-            case ev.StepSkipped(step=step, reason=reason):
-                reasons[step] = reason
-            case _:
-                pass
-    rows: list[dict[str, Any]] = []
-    for number, (spec, step) in enumerate(zip(state.graph.steps, state.steps, strict=True)):
-        row = {"s": number, "key": spec.key, "kind": spec.kind, "persona": spec.persona}
-        row |= {"status": step.status, "a": step.attempt, "prompt": step.prompt}
-        rows.append({**row, "reason": reasons.get(number)})
-    return rows
-
-
-def _tasks(new: NewRun, state: RunState) -> list[dict[str, Any]]:
-    running = (n for n, step in enumerate(state.steps) if step.status is StepStatus.RUNNING)
-    return [task_row(str(new.run_id), number, state, new.context) for number in running]

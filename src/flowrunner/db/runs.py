@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flowrunner.core.graph import Graph, OnFail
-from flowrunner.core.model import (
-    Failure,
-    FailureClass,
-    Ref,
-    RunId,
-    RunState,
-    RunStatus,
-    StepState,
-    StepStatus,
-    Usage,
-)
+from flowrunner.core.graph import Graph
+from flowrunner.core.model import Failure, FailureClass, Ref, RunId, RunState, RunStatus, Usage
 from flowrunner.core.vector import Vector
-from flowrunner.db.apply import TaskContext
+from flowrunner.db.changes import TaskContext
 from flowrunner.db.pool import Conn
+from flowrunner.db.restoring import StepRow, restored_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +44,16 @@ class LoadedRun:
 
 # One snapshot for everything: the steps belong to exactly this version of the run.
 LOAD_RUN = """
-SELECT r.status, r.version, r.remaining, r.ready, r.tolerated, r.rejected, r.error,
+SELECT r.status, r.version, r.remaining, r.ready, r.tolerated, r.rejected, r.error, r.generation,
        r.input_tokens, r.output_tokens, r.cost_microusd,
        m.flow, m.band, m.project_id, m.agent, m.model, m.input_ref, m.nonce,
        p.name AS project_name, p.root AS project_root,
        d.id AS definition_id, d.hash AS definition_hash, d.graph,
        (SELECT json_agg(json_build_array(s.step_no, s.status, s.attempt, s.failures, s.crashes,
                                          s.delayed, s.epoch, encode(s.prompt_ref, 'hex'),
-                                         encode(s.output_ref, 'hex'), s.error, s.reason)
+                                         encode(s.output_ref, 'hex'), s.error, s.reason,
+                                         s.cascades, s.redos, s.family, s.held_back, s.left_behind,
+                                         s.key, s.parent_no, s.item_no, s.persona, s.call)
                         ORDER BY s.step_no)
           FROM flow_steps s WHERE s.run_id = r.id) AS steps
   FROM flow_runs r
@@ -80,21 +72,25 @@ async def load_run(conn: Conn, run_id: RunId) -> LoadedRun | None:
         return None
     named: dict[str, Any] = dict(zip((c.name for c in cur.description), row, strict=True))
     graph = Graph.from_json(named["graph"])
-    steps: list[list[Any]] = named["steps"] or []
+    stored: list[list[Any]] = named["steps"] or []
+    rows = [StepRow(*row) for row in stored]
+    states, children = restored_steps(graph, rows)
     state = RunState(
         graph=graph,
         status=RunStatus(named["status"]),
         version=named["version"],
-        steps=Vector(_states(graph, steps)),
+        steps=Vector(states),
         remaining=named["remaining"],
         ready=named["ready"],
         tolerated=named["tolerated"],
         failure=failure_of(named["error"]),
         rejected=named["rejected"],
+        children=Vector(children),
+        generation=named["generation"],
     )
-    outputs = {step[0]: Ref(step[8]) for step in steps if step[8] is not None}
-    errors = {step[0]: error for step in steps if (error := failure_of(step[9])) is not None}
-    reasons = {step[0]: step[10] for step in steps if step[10] is not None}
+    outputs = {row.number: Ref(row.output) for row in rows if row.output is not None}
+    errors = {row.number: error for row in rows if (error := failure_of(row.error)) is not None}
+    reasons = {row.number: row.reason for row in rows if row.reason is not None}
     usage = Usage(named["input_tokens"], named["output_tokens"], named["cost_microusd"])
     return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons, usage)
 
@@ -118,36 +114,6 @@ def _meta(run_id: RunId, named: dict[str, Any]) -> RunMeta:
         nonce=named["nonce"],
         definition_id=named["definition_id"],
         definition_hash=named["definition_hash"],
-    )
-
-
-def _states(graph: Graph, rows: Sequence[Sequence[Any]]) -> list[StepState]:
-    """Read statuses; what a step still waits for follows from its needs and is not stored."""
-    statuses = [StepStatus(row[1]) for row in rows]
-    # A failure that did not end the run was tolerated, and satisfies like a completed step.
-    satisfied = {StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.EXCLUDED, StepStatus.FAILED}
-    tolerant = [
-        status in satisfied and (status is not StepStatus.FAILED or spec.on_fail is OnFail.TOLERATE)
-        for status, spec in zip(statuses, graph.steps, strict=True)
-    ]
-    waiting = [sum(not tolerant[need] for need in spec.needs) for spec in graph.steps]
-    return [
-        _state(row, status, needed)
-        for row, status, needed in zip(rows, statuses, waiting, strict=True)
-    ]
-
-
-def _state(row: Sequence[Any], status: StepStatus, waiting: int) -> StepState:
-    _number, _status, attempt, failures, crashes, delayed, epoch, prompt, *_results = row
-    return StepState(
-        status=status,
-        waiting=waiting,
-        attempt=attempt,
-        failures=failures,
-        crashes=crashes,
-        prompt=None if prompt is None else Ref(prompt),
-        delayed=delayed,
-        epoch=epoch,
     )
 
 

@@ -7,11 +7,11 @@ so that neither can drift. No statement is built from these.
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql as pg
 
 from flowrunner.db import columns as c
+from flowrunner.db import schema_work as work
 
-metadata = sa.MetaData()
+metadata = work.metadata
 
 
 projects = sa.Table(
@@ -67,6 +67,8 @@ flow_runs = sa.Table(
     c.big("version"),
     c.at("updated_at", **c.CLOCK),
     *c.usage(),
+    c.count("generation", **c.default("1")),
+    c.check("flow_runs_generation_check", "generation > 0"),
     c.check("flow_runs_remaining_check", "remaining >= 0"),
     c.check("flow_runs_ready_check", "ready >= 0"),
     c.check("flow_runs_tolerated_check", "tolerated >= 0"),
@@ -129,15 +131,32 @@ flow_steps = sa.Table(
     c.count("attempt", **c.ZERO),
     c.count("failures", **c.ZERO),
     c.count("crashes", **c.ZERO),
-    sa.Column("delayed", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+    c.flag("delayed"),
     c.text("status"),
     c.body("output_ref"),
     c.big("epoch", **c.ZERO),
     c.at("started_at"),
     c.at("finished_at"),
     *c.usage(),
+    c.number("parent_no"),
+    c.number("item_no"),
+    c.count("redos", **c.ZERO),
+    c.flag("cascades"),
+    c.flag("held_back"),
+    c.flag("left_behind"),
+    sa.Column("truncated_bytes", sa.BigInteger()),
+    sa.Column("replaced_count", sa.BigInteger()),
+    c.json("call"),
+    c.json("family"),
     c.check("flow_steps_step_no_check", "step_no >= 0"),
-    c.check("flow_steps_kind_check", "kind IN ('agent', 'code')"),
+    c.check("flow_steps_kind_check", "kind IN ('agent', 'code', 'approval', 'wait')"),
+    c.check("flow_steps_parent_check", "parent_no >= 0 AND parent_no < step_no"),
+    c.check("flow_steps_item_check", "item_no IS NULL OR (parent_no IS NOT NULL AND item_no >= 0)"),
+    c.check(
+        "flow_steps_call_check",
+        "(call IS NOT NULL) = (parent_no IS NOT NULL AND item_no IS NULL)",
+    ),
+    c.check("flow_steps_child_check", "parent_no IS NOT NULL OR NOT (held_back OR left_behind)"),
     c.check("flow_steps_attempt_check", "attempt >= 0"),
     c.check(
         "flow_steps_status_check",
@@ -156,6 +175,45 @@ flow_steps = sa.Table(
     c.check("flow_steps_output_check", "(status = 'completed') = (output_ref IS NOT NULL)"),
     c.check("flow_steps_error_check", "status <> 'failed' OR error IS NOT NULL"),
     c.check("flow_steps_delayed_check", "NOT delayed OR status = 'pending'"),
+)
+
+flow_approvals = sa.Table(
+    "flow_approvals",
+    metadata,
+    *c.key_of_run("step_no", "attempt"),
+    c.text("status"),
+    c.body("request_ref", nullable=False),
+    c.text("digest"),
+    c.at("requested_at", **c.CLOCK),
+    c.at("expires_at"),
+    c.maybe_text("actor"),
+    c.maybe_text("comment"),
+    c.body("answer_ref"),
+    c.at("decided_at"),
+    c.check("flow_approvals_attempt_check", "attempt > 0"),
+    c.check(
+        "flow_approvals_status_check",
+        "status IN ('open', 'approved', 'rejected', 'expired', 'withdrawn')",
+    ),
+    c.check("flow_approvals_open_check", "(status = 'open') = (decided_at IS NULL)"),
+    c.check(
+        "flow_approvals_decided_check",
+        "status NOT IN ('approved', 'rejected') OR (actor IS NOT NULL AND answer_ref IS NOT NULL)",
+    ),
+    sa.Index(
+        "flow_approvals_open_key",
+        "run_id",
+        "step_no",
+        unique=True,
+        postgresql_where=sa.text("status = 'open'"),
+    ),
+    sa.Index(
+        "flow_approvals_inbox_idx",
+        "requested_at",
+        "run_id",
+        "step_no",
+        postgresql_where=sa.text("status = 'open'"),
+    ),
 )
 
 flow_step_events = sa.Table(
@@ -180,92 +238,4 @@ transcripts = sa.Table(
     c.at("at", **c.CLOCK),
     c.check("transcripts_kind_check", "kind IN ('text', 'stderr', 'system')"),
     postgresql_partition_by="RANGE (run_id)",
-)
-
-tasks = sa.Table(
-    "tasks",
-    metadata,
-    *c.key_of_run("step_no", "attempt"),
-    c.big("project_id"),
-    c.text("step_key"),
-    c.text("kind"),
-    c.text("queue"),
-    c.text("agent"),
-    c.maybe_text("model"),
-    c.maybe_text("persona"),
-    c.text("mode_id"),
-    c.body("input_ref"),
-    c.real("total_seconds", nullable=False),
-    c.real("idle_seconds"),
-    c.at("created_at", **c.CLOCK),
-    c.check("tasks_attempt_check", "attempt > 0"),
-    c.check("tasks_kind_check", "kind IN ('agent', 'code')"),
-    c.check("tasks_mode_id_check", "mode_id = 'plan'"),
-    c.check("tasks_input_check", "kind <> 'agent' OR input_ref IS NOT NULL"),
-)
-
-task_queue = sa.Table(
-    "task_queue",
-    metadata,
-    *c.key_of_run("step_no"),
-    c.count("attempt"),
-    c.text("queue"),
-    c.big("sort_key"),
-    sa.Column("epoch", sa.BigInteger()),
-    c.uuid("worker_id"),
-    c.at("claimed_at"),
-    c.check(
-        "task_queue_held_check",
-        "(epoch IS NULL) = (worker_id IS NULL) AND (epoch IS NULL) = (claimed_at IS NULL)",
-    ),
-    sa.Index(
-        "task_queue_offered_idx", "queue", "sort_key", postgresql_where=sa.text("epoch IS NULL")
-    ),
-    sa.Index("task_queue_held_idx", "worker_id", postgresql_where=sa.text("epoch IS NOT NULL")),
-)
-
-claim_epoch_seq = sa.Sequence("claim_epoch_seq", metadata=metadata)
-
-workers = sa.Table(
-    "workers",
-    metadata,
-    c.uuid("id", primary_key=True),
-    c.text("name"),
-    c.text("host"),
-    c.count("pid"),
-    sa.Column("queues", pg.ARRAY(sa.Text()), nullable=False),
-    c.count("slots"),
-    c.text("version"),
-    c.at("started_at", **c.CLOCK),
-    c.at("expires_at", nullable=False),
-    c.check("workers_slots_check", "slots > 0"),
-)
-
-task_results = sa.Table(
-    "task_results",
-    metadata,
-    c.identity(),
-    c.uuid("run_id", nullable=False),
-    c.count("step_no"),
-    c.count("attempt"),
-    c.big("epoch"),
-    c.text("outcome"),
-    c.maybe_text("output"),
-    c.json("error"),
-    c.json("usage"),
-    c.maybe_text("verdict"),
-    c.at("reported_at", **c.CLOCK),
-    c.check("task_results_outcome_check", "outcome IN ('completed', 'failed', 'cancelled')"),
-    sa.Index("task_results_unread_idx", "id", postgresql_where=sa.text("verdict IS NULL")),
-)
-
-flow_timers = sa.Table(
-    "flow_timers",
-    metadata,
-    *c.key_of_run("step_no"),
-    sa.Column("kind", sa.Text(), primary_key=True),
-    c.big("token"),
-    c.at("due_at", nullable=False),
-    c.check("flow_timers_kind_check", "kind IN ('retry', 'run_deadline')"),
-    sa.Index("flow_timers_due_at_idx", "due_at"),
 )

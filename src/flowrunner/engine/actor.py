@@ -16,7 +16,8 @@ from flowrunner.core.folding import fold
 from flowrunner.core.model import Ref, RunId
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
-from flowrunner.db.apply import Applied, Change
+from flowrunner.db.apply import Applied
+from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow
 from flowrunner.db.runs import LoadedRun
 from flowrunner.engine.committer import OutcomeUnknownError

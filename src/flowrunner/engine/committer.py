@@ -11,7 +11,8 @@ import structlog
 
 from flowrunner.core.errors import InvariantError, UnavailableError
 from flowrunner.core.model import RunId
-from flowrunner.db.apply import Applied, Change, NotifyMode, apply
+from flowrunner.db.apply import Applied, NotifyMode, apply
+from flowrunner.db.changes import Change
 from flowrunner.db.pool import AWAY, Pool
 
 log = structlog.stdlib.get_logger()

@@ -14,7 +14,8 @@ from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
 from flowrunner.core.errors import NotFoundError, UnavailableError
 from flowrunner.core.model import Failure, RunId, StepStatus
-from flowrunner.db.apply import Applied, Change
+from flowrunner.db.apply import Applied
+from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow, list_events
 from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.runs import LoadedRun, load_run

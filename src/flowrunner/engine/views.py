@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from flowrunner.core import events as ev
 from flowrunner.core.model import Failure, Ref, RunState, Usage
-from flowrunner.db.apply import spent
+from flowrunner.db.changes import spent
 from flowrunner.db.runs import LoadedRun, RunMeta
 
 

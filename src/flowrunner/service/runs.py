@@ -23,7 +23,7 @@ from flowrunner.core.errors import (
     UnavailableError,
 )
 from flowrunner.core.model import RunId, RunStatus
-from flowrunner.db.apply import TaskContext
+from flowrunner.db.changes import TaskContext
 from flowrunner.db.definitions import ensure_definition
 from flowrunner.db.launch import LaunchVerdict, NewRun
 from flowrunner.db.lookup import RunHead

@@ -1,10 +1,10 @@
 -- The contract with dispatchers, ours and foreign: docs/dispatcher.md. The dispatcher's role may run
 -- these functions and nothing else; they act with the owner's rights on a fixed search path.
 
-CREATE FUNCTION task_id_v1(p_run uuid, p_step integer, p_attempt integer) RETURNS text
+CREATE OR REPLACE FUNCTION task_id_v1(p_run uuid, p_step integer, p_attempt integer) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$ SELECT p_run || '.' || p_step || '.' || p_attempt $$;
 
-CREATE FUNCTION register_worker_v1(p_worker uuid, p_name text, p_host text, p_pid integer,
+CREATE OR REPLACE FUNCTION register_worker_v1(p_worker uuid, p_name text, p_host text, p_pid integer,
                                    p_queues text[], p_slots integer, p_version text, p_lease float8)
 RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
     INSERT INTO workers (id, name, host, pid, queues, slots, version, expires_at)
@@ -14,7 +14,7 @@ RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
 $$;
 
 -- At most p_count tasks of the given queues, oldest first, each under a fresh epoch.
-CREATE FUNCTION claim_v1(p_worker uuid, p_queues text[], p_count integer)
+CREATE OR REPLACE FUNCTION claim_v1(p_worker uuid, p_queues text[], p_count integer)
 RETURNS TABLE (task_id text, run_id uuid, step_no integer, attempt integer, epoch bigint, queue text,
                step_key text, kind text, project_root text, agent text, model text, persona text,
                mode_id text, total_seconds real, idle_seconds real, input bytea)
@@ -49,7 +49,7 @@ END $$;
 
 -- Prolong the worker's lease; *known* is false when the worker must register again, *lost* lists the
 -- epochs it no longer holds (cancelled, reaped, or settled): stop those agents at once.
-CREATE FUNCTION renew_v1(p_worker uuid, p_lease float8, p_held bigint[])
+CREATE OR REPLACE FUNCTION renew_v1(p_worker uuid, p_lease float8, p_held bigint[])
 RETURNS TABLE (known boolean, lost bigint[]) LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
 BEGIN
@@ -64,14 +64,16 @@ BEGIN
                   WHERE h.epoch IS NULL);
 END $$;
 
--- Hand leases back unfinished: offered again at once, not counted as a crash.
-CREATE FUNCTION release_v1(p_worker uuid, p_epochs bigint[]) RETURNS integer
+-- Hand leases back unfinished: offered again at once, not counted as a crash. What was reported is
+-- kept until it is read (P3): offering it again would make the report a late one.
+CREATE OR REPLACE FUNCTION release_v1(p_worker uuid, p_epochs bigint[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE n integer;
 BEGIN
     WITH mine AS MATERIALIZED (
         SELECT q.run_id, q.step_no FROM task_queue q
          WHERE q.worker_id = p_worker AND q.epoch = ANY (p_epochs)
+           AND NOT is_reported_v1(q.run_id, q.step_no, q.epoch)
          ORDER BY q.run_id, q.step_no FOR UPDATE)
     UPDATE task_queue q SET epoch = NULL, worker_id = NULL, claimed_at = NULL
       FROM mine WHERE q.run_id = mine.run_id AND q.step_no = mine.step_no;
@@ -79,14 +81,23 @@ BEGIN
     RETURN n;
 END $$;
 
+-- Whether the inbox holds a result of this lease that nobody has read.
+CREATE OR REPLACE FUNCTION is_reported_v1(p_run uuid, p_step integer, p_epoch bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM task_results r
+                    WHERE r.verdict IS NULL AND r.run_id = p_run AND r.step_no = p_step
+                      AND r.epoch = p_epoch)
+$$;
+
 -- After a claim whose answer was lost: give back what the worker holds without knowing it.
-CREATE FUNCTION release_unknown_v1(p_worker uuid, p_held bigint[]) RETURNS integer
+CREATE OR REPLACE FUNCTION release_unknown_v1(p_worker uuid, p_held bigint[]) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE n integer;
 BEGIN
     WITH mine AS MATERIALIZED (
         SELECT q.run_id, q.step_no FROM task_queue q
          WHERE q.worker_id = p_worker AND q.epoch IS NOT NULL AND q.epoch <> ALL (p_held)
+           AND NOT is_reported_v1(q.run_id, q.step_no, q.epoch)
          ORDER BY q.run_id, q.step_no FOR UPDATE)
     UPDATE task_queue q SET epoch = NULL, worker_id = NULL, claimed_at = NULL
       FROM mine WHERE q.run_id = mine.run_id AND q.step_no = mine.step_no;
@@ -95,24 +106,28 @@ BEGIN
 END $$;
 
 -- Say goodbye: hand back what is held and remove the worker.
-CREATE FUNCTION deregister_worker_v1(p_worker uuid) RETURNS void
+CREATE OR REPLACE FUNCTION deregister_worker_v1(p_worker uuid) RETURNS void
 LANGUAGE sql SECURITY DEFINER AS $$
     SELECT release_unknown_v1(p_worker, '{}');
     DELETE FROM workers WHERE id = p_worker
 $$;
 
 -- Report through the durable inbox. May be repeated: the epoch makes the second one a duplicate.
-CREATE FUNCTION report_v1(p_task_id text, p_epoch bigint, p_outcome text, p_output text,
-                          p_error jsonb DEFAULT NULL, p_usage jsonb DEFAULT NULL)
+CREATE OR REPLACE FUNCTION report_v1(p_task_id text, p_epoch bigint, p_outcome text, p_output text,
+                                     p_error jsonb DEFAULT NULL, p_usage jsonb DEFAULT NULL,
+                                     p_truncated_bytes bigint DEFAULT 0,
+                                     p_replaced_count bigint DEFAULT 0)
 RETURNS void LANGUAGE sql SECURITY DEFINER AS $$
-    INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage)
+    INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage,
+                              truncated_bytes, replaced_count)
     VALUES (split_part(p_task_id, '.', 1)::uuid, split_part(p_task_id, '.', 2)::integer,
-            split_part(p_task_id, '.', 3)::integer, p_epoch, p_outcome, p_output, p_error, p_usage);
+            split_part(p_task_id, '.', 3)::integer, p_epoch, p_outcome, p_output, p_error, p_usage,
+            coalesce(p_truncated_bytes, 0), coalesce(p_replaced_count, 0));
     SELECT pg_notify('results_new', '')
 $$;
 
 -- Add to an attempt's transcript while the lease lives; false when it does not.
-CREATE FUNCTION append_transcript_v1(p_task_id text, p_epoch bigint, p_seqs integer[], p_kinds text[],
+CREATE OR REPLACE FUNCTION append_transcript_v1(p_task_id text, p_epoch bigint, p_seqs integer[], p_kinds text[],
                                      p_texts text[])
 RETURNS boolean LANGUAGE sql SECURITY DEFINER AS $$
     WITH lease AS (
@@ -130,7 +145,7 @@ RETURNS boolean LANGUAGE sql SECURITY DEFINER AS $$
 $$;
 
 -- Weekly partitions ahead of time; the bounds are the UUIDv7 of each week's first millisecond.
-CREATE FUNCTION ensure_partitions_v1(p_weeks integer) RETURNS integer
+CREATE OR REPLACE FUNCTION ensure_partitions_v1(p_weeks integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     parent text;
@@ -155,7 +170,6 @@ BEGIN
     RETURN made;
 END $$;
 
-CREATE FUNCTION uuid7_floor_v1(p_at timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION uuid7_floor_v1(p_at timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
     SELECT (lpad(to_hex((extract(epoch FROM p_at) * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid
 $$;
-SELECT ensure_partitions_v1(4);

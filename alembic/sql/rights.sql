@@ -44,7 +44,7 @@ BEGIN
             register_worker_v1(uuid, text, text, integer, text[], integer, text, float8),
             claim_v1(uuid, text[], integer), renew_v1(uuid, float8, bigint[]), release_v1(uuid, bigint[]),
             release_unknown_v1(uuid, bigint[]), deregister_worker_v1(uuid),
-            report_v1(text, bigint, text, text, jsonb, jsonb),
+            report_v1(text, bigint, text, text, jsonb, jsonb, bigint, bigint),
             append_transcript_v1(text, bigint, integer[], text[], text[])
             TO flowrunner_dispatcher;
     END IF;
