@@ -27,12 +27,14 @@ MEANINGS = {
     Exit.USAGE: "the command line cannot be understood",
     Exit.RUN_FAILED: "the run failed",
     Exit.RUN_CANCELLED: "the run was cancelled",
+    Exit.AT_APPROVAL: "stopped where a person must decide (`--until waiting`, `--no-input`)",
     Exit.NOT_FOUND: "there is no such run or flow",
     Exit.REFUSED: "refused: its state forbids it, such as cancelling what has ended",
     Exit.DENIED: "the server wants a token, or another one",
     Exit.UNREACHABLE: "the server or the database cannot be reached",
     Exit.INVALID: "the input or the flow is invalid",
     Exit.OUTCOME: "`--fail-on` matched the run's outcome",
+    Exit.TIMEOUT: "`--timeout` is over; the run goes on where a server runs it",
     Exit.INTERRUPTED: "Ctrl-C: detached; the run goes on where a server runs it",
 }
 

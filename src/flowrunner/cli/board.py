@@ -49,8 +49,11 @@ class Board:
     @property
     def is_stuck_on_people(self) -> bool:
         """Whether nothing moves before somebody decides."""
-        moving = any(row.status in {"running", "retrying", "sleeping"} for row in self.leaves())
-        return bool(self.questions()) and not moving and not self.is_over
+        if self.is_over or not self.questions():
+            return False
+        moves = {"running", "retrying", "sleeping"}
+        opens = (row.status == "pending" and not self.waits_for(row) for row in self.tops)
+        return not any(row.status in moves for row in self.leaves()) and not any(opens)
 
     @property
     def counted(self) -> tuple[int, int]:

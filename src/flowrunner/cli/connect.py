@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.shell import Shell
 from flowrunner.client import Client, ClientError
 from flowrunner.embedded.home import data_home
+from flowrunner.wire.control import ACTOR
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # One that answered once is waited for when it is away; one that never did is a mistake.
@@ -57,7 +60,7 @@ def connected(shell: Shell, own: Own) -> Generator[Connection]:
         shell.tell("no server runs here: this command starts one of its own")
     from flowrunner.cli.ephemeral import own_server  # noqa: PLC0415  # it imports the service
 
-    with own_server(shell, own) as (url, token), Client(url, token=token, name="cli") as client:
+    with own_server(shell, own) as (url, token), _client(url, token) as client:
         yield Connection(client, is_near=True, is_own=True)
 
 
@@ -84,7 +87,16 @@ def running_client(shell: Shell) -> Client | None:
 
 
 def _client(server: str, token: str | None, *, patience: float = _PATIENCE_SECONDS) -> Client:
-    return Client(server, token=token, patience_seconds=patience, name="cli")
+    return Client(server, token=token, actor=_actor(), patience_seconds=patience, name="cli")
+
+
+def _actor() -> str | None:
+    """Who acts, for the record: this machine's user, if it has a name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        return None
+    return name if re.fullmatch(ACTOR, name) else None
 
 
 def is_near(server: str) -> bool:

@@ -3,67 +3,100 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+import time
 from pathlib import Path
-from typing import Self
 
 import click
 
 from flowrunner.cli.board import Board
 from flowrunner.cli.connect import Connection
 from flowrunner.cli.exits import OF_STATUS, CommandError, Exit
-from flowrunner.cli.follow import follow, summary
+from flowrunner.cli.follow import Stop, follow, summary
 from flowrunner.cli.shell import Shell
-from flowrunner.cli.text import clean_text
+from flowrunner.cli.text import clean, clean_text
+from flowrunner.cli.watching import Wanted
 from flowrunner.client import NotFoundError
+from flowrunner.wire.runs import Run
+
+_SECOND_SECONDS = 2.0
+
+_LEFT = {Stop.WAITING: Exit.AT_APPROVAL, Stop.STARTED: Exit.OK, Stop.TIMEOUT: Exit.TIMEOUT}
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is to happen at the end."""
+def see_it_through(shell: Shell, connection: Connection, run: Run, wanted: Wanted) -> Exit:
+    """Follow the run as long as it is wanted and tell how it stands then.
 
-    report: bool = False
-    output: Path | None = None
-    outcome: str | None = None
-
-    @classmethod
-    def of(cls, *, report: bool, output: Path | None, fail_on: str | None) -> Self:
-        """Raises CommandError for a condition that is none."""
-        name, _, value = (fail_on or "").partition("=")
-        if fail_on is not None and (name != "outcome" or not value):
-            hint = "write --fail-on outcome=VALUE"
-            raise CommandError(f"{fail_on!r} is no condition", Exit.USAGE, code="usage", hint=hint)
-        return cls(report, output, value or None)
-
-
-def see_it_through(shell: Shell, connection: Connection, run_id: str, wanted: Wanted) -> Exit:
-    """Follow the run to its end and tell how it ended. Ctrl-C cancels a run that only we run."""
-    board = Board(run_id)
+    Ctrl-C leaves it running where a server runs it, and cancels what only we run.
+    """
+    board = Board(str(run.id), title=clean(run.title))
     leave = "Ctrl-C cancels it" if connection.is_own else "Ctrl-C leaves it running"
     try:
-        follow(shell, board, connection.client.events(run_id), leave)
+        stop = follow(shell, board, connection.client, wanted, leave)
     except KeyboardInterrupt:
-        return _interrupted(shell, connection, board)
-    shell.tell(summary(board))
-    if board.status != "cancelled" and not shell.as_json and not wanted.report:
-        shell.tell(f"report: flowrunner report {board.short_id}")
-    _give_report(shell, connection, run_id, wanted)
-    code = OF_STATUS[board.status]
-    if code is Exit.OK and wanted.outcome is not None and wanted.outcome == board.outcome:
-        code = Exit.OUTCOME
+        return _interrupted(shell, connection, board, wanted)
+    code = _LEFT[stop] if stop in _LEFT else _ended(shell, connection, board, wanted)
+    if stop in _LEFT:
+        _tell_left(shell, connection, board, stop)
     if shell.as_json:
-        run = connection.client.get_run(run_id).model_dump(mode="json")
-        shell.answer({**run, "exit_code": int(code)})
+        seen = connection.client.get_run(board.run_id).model_dump(mode="json")
+        shell.answer({**seen, "exit_code": int(code)})
     return code
 
 
-def _interrupted(shell: Shell, connection: Connection, board: Board) -> Exit:
+def _ended(shell: Shell, connection: Connection, board: Board, wanted: Wanted) -> Exit:
+    shell.tell(summary(board))
+    if board.status != "cancelled" and not shell.as_json and not wanted.report:
+        shell.tell(f"report: flowrunner report {board.short_id}")
+    if board.status == "failed":
+        shell.tell(f"again:  flowrunner retry {board.short_id}   (what completed is kept)")
+    _give_report(shell, connection, board.run_id, wanted)
+    code = OF_STATUS[board.status]
+    is_matched = wanted.outcome is not None and wanted.outcome == board.outcome
+    return Exit.OUTCOME if code is Exit.OK and is_matched else code
+
+
+def _tell_left(shell: Shell, connection: Connection, board: Board, stop: Stop) -> None:
+    """Say how it stands, and what goes on with it."""
+    if stop is Stop.WAITING:
+        shell.tell(f"{board.short_id} waits for a decision")
+        for row in board.questions():
+            shell.tell(f"  approve: {board.command('approve', row)}")
+            shell.tell(f"  reject:  {board.command('reject', row)} -m WHY")
+        return
+    how = "runs" if stop is Stop.STARTED else "is not done yet"
+    again = "stands still until" if connection.is_own else "goes on"
+    shell.tell(f"{board.short_id} {how}; it {again}: flowrunner watch {board.short_id}")
+
+
+def _interrupted(shell: Shell, connection: Connection, board: Board, wanted: Wanted) -> Exit:
+    if connection.is_own and board.is_stuck_on_people:
+        _tell_left(shell, connection, board, Stop.WAITING)
+        return Exit.INTERRUPTED
     if connection.is_own:
         connection.client.cancel_run(board.run_id, "interrupted at the terminal")
         shell.tell(f"{board.short_id} is cancelled: its service ends with this command")
-    else:
-        shell.tell(f"{board.short_id} goes on: flowrunner watch {board.short_id}")
+        return Exit.INTERRUPTED
+    shell.tell(f"{board.short_id} goes on: flowrunner watch {board.short_id}")
+    if not (wanted.may_ask and sys.stdin.isatty() and sys.stderr.isatty()):
+        return Exit.INTERRUPTED
+    try:
+        shell.tell("Ctrl-C again, within two seconds, to cancel it")
+        time.sleep(_SECOND_SECONDS)
+    except KeyboardInterrupt:
+        return _offer_cancel(shell, connection, board)
     return Exit.INTERRUPTED
+
+
+def _offer_cancel(shell: Shell, connection: Connection, board: Board) -> Exit:
+    """Paid work is not thrown away by a key that was hit once too often: ask."""
+    try:
+        if not click.confirm(f"Cancel {board.short_id} for good?", err=True):
+            return Exit.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt):
+        return Exit.INTERRUPTED
+    connection.client.cancel_run(board.run_id, "cancelled at the terminal")
+    shell.tell(f"{board.short_id} is cancelled")
+    return Exit.RUN_CANCELLED
 
 
 def _give_report(shell: Shell, connection: Connection, run_id: str, wanted: Wanted) -> None:

@@ -16,12 +16,14 @@ class Exit(IntEnum):
     USAGE = 2
     RUN_FAILED = 3
     RUN_CANCELLED = 4
+    AT_APPROVAL = 5
     NOT_FOUND = 6
     REFUSED = 7
     DENIED = 8
     UNREACHABLE = 9
     INVALID = 10
     OUTCOME = 11
+    TIMEOUT = 124
     INTERRUPTED = 130
 
 

@@ -1,39 +1,46 @@
-"""Shows a run while it moves: a live picture on a terminal, a line per change elsewhere."""
+"""Follows a run: a live picture on a terminal, a line per change elsewhere."""
 
 from __future__ import annotations
 
+import queue
 import sys
 import threading
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from enum import Enum
 
 from flowrunner.cli.board import Board
-from flowrunner.cli.picture import Canvas, picture
-from flowrunner.cli.shell import Shell, speaks_symbols
+from flowrunner.cli.shell import Shell
 from flowrunner.cli.text import span
+from flowrunner.cli.watching import Wanted
+from flowrunner.client import Client
 from flowrunner.wire.events import Event
 
-_FRAMES_PER_SECOND = 4
+# Events that belong together come together: what looks settled must stay so for a moment.
+_QUIET_SECONDS = 0.3
 
 
-def follow(shell: Shell, board: Board, events: Iterable[Event], last_line: str = "") -> None:
-    """Take in *events* until they end, and show them on stderr."""
-    if shell.is_quiet:
-        for event in events:
-            board.hear(event)
-        return
-    if not sys.stderr.isatty():
-        for event in events:
-            line = board.hear(event)
-            if line is not None:
-                shell.tell(line)
-        return
+class Stop(Enum):
+    """Why following ended."""
+
+    ENDED = "ended"
+    WAITING = "waiting"
+    STARTED = "started"
+    TIMEOUT = "timeout"
+
+
+def follow(shell: Shell, board: Board, client: Client, wanted: Wanted, last_line: str = "") -> Stop:
+    """Show the run on stderr until it is as *wanted*. Raises KeyboardInterrupt at Ctrl-C."""
+    happenings = _Happenings(client.events(board.run_id))
+    is_live = sys.stderr.isatty() and not shell.is_quiet
     turn = threading.Lock()
-    with _live(shell, board, last_line, turn):
-        for event in events:
-            with turn:
-                board.hear(event)
+    if not is_live:
+        return _take(board, happenings, wanted, shell.tell, turn)
+    from flowrunner.cli.live import live  # noqa: PLC0415  # only a terminal needs it
+
+    with live(shell, board, client, last_line, turn):
+        return _take(board, happenings, wanted, lambda _line: None, turn)
 
 
 def summary(board: Board) -> str:
@@ -46,23 +53,60 @@ def summary(board: Board) -> str:
     return f"{told}: {board.error}" if board.error else told
 
 
-@contextmanager
-def _live(shell: Shell, board: Board, last_line: str, turn: threading.Lock) -> Generator[None]:
-    from rich.console import Console  # noqa: PLC0415  # only a terminal needs it
-    from rich.live import Live  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+class _Happenings:
+    """Events as they come, read in a thread: whoever waits for one may stop waiting."""
 
-    console = Console(stderr=True, no_color=not shell.has_color, highlight=False)
-    symbols = speaks_symbols(sys.stderr)
+    def __init__(self, events: Iterable[Event]) -> None:
+        self._queue: queue.SimpleQueue[Event | Exception | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(events,), name="events", daemon=True).start()
 
-    def draw() -> Text:
-        canvas = Canvas(console.width, console.height, symbols=symbols, color=shell.has_color)
-        with turn:
-            lines = picture(board, datetime.now(UTC), canvas, last_line)
-        return Text.from_ansi("\n".join(lines), no_wrap=True)
+    def next(self, seconds: float | None) -> Event | None:
+        """None after the last one. Raises queue.Empty after *seconds*, and what reading raised."""
+        found = self._queue.get(timeout=seconds)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    with Live(get_renderable=draw, console=console, refresh_per_second=_FRAMES_PER_SECOND):
+    def _read(self, events: Iterable[Event]) -> None:
         try:
-            yield
-        finally:
-            last_line = ""
+            for event in events:
+                self._queue.put(event)
+            self._queue.put(None)
+        except Exception as error:  # noqa: BLE001  # raised again where it is waited for
+            self._queue.put(error)
+
+
+def _take(
+    board: Board,
+    happenings: _Happenings,
+    wanted: Wanted,
+    tell: Callable[[str], None],
+    turn: threading.Lock,
+) -> Stop:
+    end = time.monotonic() + wanted.seconds if wanted.seconds is not None else None
+    while True:
+        is_settled = _is_there(board, wanted)
+        if is_settled is Stop.STARTED:
+            return Stop.STARTED
+        patience = None if end is None else max(end - time.monotonic(), 0.0)
+        if is_settled is not None:
+            patience = min(_QUIET_SECONDS, patience if patience is not None else _QUIET_SECONDS)
+        try:
+            event = happenings.next(patience)
+        except queue.Empty:
+            return is_settled or Stop.TIMEOUT
+        if event is None:
+            return Stop.ENDED
+        with turn:
+            line = board.hear(event)
+        if line is not None:
+            tell(line)
+
+
+def _is_there(board: Board, wanted: Wanted) -> Stop | None:
+    """Whether the run is where following was to end, as far as is known."""
+    if wanted.until == "started" and board.began is not None:
+        return Stop.STARTED
+    if wanted.until == "waiting" and board.is_stuck_on_people:
+        return Stop.WAITING
+    return None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
 from flowrunner.cli.arguments import read_labels
 from flowrunner.cli.connect import Own, connected
-from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.shell import Shell, table, takes_shell
 from flowrunner.cli.text import span
+from flowrunner.cli.times import parse_since
 from flowrunner.wire.runs import RunRow
 
 _COLUMNS = {
@@ -24,8 +23,6 @@ _COLUMNS = {
     "cost": "COST",
     "title": "TITLE",
 }
-_AGO = re.compile(r"(\d{1,6})([smhd])\Z")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LIVE = ("queued", "running", "paused")
 _STATUSES = (*_LIVE, "completed", "failed", "cancelled")
 
@@ -71,19 +68,6 @@ def command(
         _print(shell, page.items)
         if page.next_cursor:
             shell.tell(f"older: flowrunner ps --cursor {page.next_cursor}")
-
-
-def parse_since(text: str, now: datetime) -> datetime:
-    """Read `24h` or an ISO time; one without a zone is local. Raises CommandError."""
-    ago = _AGO.match(text)
-    try:
-        if ago:
-            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        hint = "write 30m, 24h, 7d, or 2026-11-20T08:00"
-        told = f"{text!r} is no time"
-        raise CommandError(told, Exit.USAGE, code="usage", hint=hint) from None
 
 
 def _print(shell: Shell, runs: tuple[RunRow, ...]) -> None:

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from flowrunner.cli.arguments import Given, read_arguments, read_labels
 from flowrunner.cli.connect import Connection, Own, connected, here
-from flowrunner.cli.ending import Wanted, see_it_through
+from flowrunner.cli.ending import see_it_through
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.shell import Shell, takes_shell
+from flowrunner.cli.watching import Wanted, takes_watching
 from flowrunner.wire.flows import FlowDetail
 from flowrunner.wire.runs import LaunchBody, LaunchReply
 
@@ -57,15 +58,8 @@ run; with a server it leaves the run going.
 @click.option("-l", "--label", "labels", metavar="NAME=VALUE", multiple=True)
 @click.option("--key", help="An Idempotency-Key: the same key starts one run.")
 @click.option("-d", "--detach", is_flag=True, help="Print the id and leave it running.")
-@click.option("--report", is_flag=True, help="Print the report on stdout at the end.")
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Write the report there.",
-)
-@click.option("--fail-on", metavar="outcome=VALUE", help="Exit with 11 if that is the outcome.")
+@click.option("-w", "--watch", is_flag=True, help="Follow it: the default.")
+@takes_watching
 @takes_shell
 def command(
     shell: Shell,
@@ -76,23 +70,24 @@ def command(
     labels: tuple[str, ...],
     key: str | None,
     detach: bool,
-    report: bool,
-    output: Path | None,
-    fail_on: str | None,
-    **asked: Any,
+    watch: bool,
+    **options: Any,
 ) -> None:
     """Launch FLOW and follow it to its end."""
-    wanted = Wanted.of(report=report, output=output, fail_on=fail_on)
+    wanted = Wanted.of(options)
+    if detach and watch:
+        raise CommandError("-d and -w exclude each other", Exit.USAGE, code="usage")
     given = read_arguments(words, input_file)
-    options = Asked(labels=read_labels(labels), **asked)
+    asked = Asked(labels=read_labels(labels), **options)
     with connected(shell, Own.NONE if detach else Own.WORKER) as connection:
         detail = connection.client.get_flow(flow)
-        body = _body(given, options, detail, is_near=connection.is_near)
+        body = _body(given, asked, detail, is_near=connection.is_near)
         reply = connection.client.launch(flow, body, key=key)
         if detach:
             _tell_detached(shell, connection, reply)
             return
-        code = see_it_through(shell, connection, str(reply.id), wanted)
+        run = connection.client.get_run(str(reply.id))
+        code = see_it_through(shell, connection, run, wanted)
     raise click.exceptions.Exit(int(code))
 
 

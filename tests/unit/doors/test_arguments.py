@@ -12,7 +12,7 @@ import pytest
 
 from flowrunner.cli.arguments import Given, read_arguments, read_labels
 from flowrunner.cli.exits import CommandError, Exit
-from flowrunner.cli.ps import parse_since
+from flowrunner.cli.times import parse_since
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
