@@ -16,6 +16,8 @@ log = structlog.stdlib.get_logger()
 
 _PAGE = 500
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
+LAST = frozenset({*ENDS, "run.rendered"})
+"""What may stand last in the log of a run that has ended; one that is retried goes on."""
 
 
 class Feed:
@@ -43,12 +45,14 @@ class Feed:
         self.heard(frozenset())
 
     async def follow(self, run_id: RunId, after: int = 0) -> AsyncIterator[EventRow]:
-        """Yield the events after *after*, in order, until the run's last one.
+        """Yield the events after *after*, in order, until the run has ended and nothing follows.
 
-        Subscribes before it reads: what is committed in between is found by one or the other.
+        Subscribes before it reads: what is committed in between is found by one or the other. Begin
+        after the end of a run only to hear what comes then: a retry, or another report.
         """
         wake = asyncio.Event()
         self._watchers[run_id].add(wake)
+        has_ended = False
         try:
             while not self._closed:
                 wake.clear()
@@ -56,9 +60,10 @@ class Feed:
                 for row in rows:
                     yield row
                     after = row.seq
-                    if row.type in ENDS:
-                        return
+                    has_ended = row.type in LAST
                 if len(rows) < _PAGE:
+                    if has_ended:
+                        return
                     await self._wait(wake)
         finally:
             self._watchers[run_id].discard(wake)

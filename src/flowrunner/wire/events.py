@@ -11,7 +11,9 @@ from pydantic import Field
 from flowrunner.wire.base import ReplyModel
 
 ENDS = frozenset({"run.completed", "run.failed", "run.cancelled"})
-"""After one of these a run's log is closed."""
+"""With one of these a run ends; a retry lets it go on."""
+LAST = frozenset({*ENDS, "run.rendered"})
+"""What may stand last in the log of a run that has ended."""
 
 
 class RosterStep(ReplyModel):
