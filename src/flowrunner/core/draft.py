@@ -159,7 +159,9 @@ class Draft:
         )
         self.put(parent, replace(step, family=family))
         if step.status is StepStatus.BLOCKED:
-            self.release(parent)
+            # Of a loop there is nothing to let go; and one that waited for its turn frees none.
+            if not family.calls and number - family.first < family.released:
+                self.release(parent)
             if is_decided(family):
                 self.complete.append(parent)
 

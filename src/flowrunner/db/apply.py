@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from flowrunner.core.bodies import needed_by
 from flowrunner.core.decision import LeaseGuard, TimerGuard
 from flowrunner.core.model import Ref, RunId
 from flowrunner.db.approval_rows import approval_rows
@@ -38,6 +39,7 @@ async def apply(
     bodies: dict[Ref, bytes] = {}
     for change in changes:
         bodies.update(change.payloads)
+        bodies.update(needed_by(change.decision.events))
     cur = await conn.execute(
         APPLY,
         {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from flowrunner.core.bodies import needed_by
 from flowrunner.core.decision import Decision
 from flowrunner.core.model import Ref, RunId, RunState, unstarted
 from flowrunner.db.apply import NotifyMode
@@ -60,6 +61,7 @@ async def launch(
     """Write the run whole or not at all (D2-06). With an idempotency key it may be repeated."""
     parts = _parts(new, state, decision)
     parts["notify"] = notify
+    bodies = {**bodies, **needed_by(decision.events)}
     refs = [bytes.fromhex(ref) for ref in bodies]
     args = {
         "p": json.dumps(parts, separators=(",", ":")),

@@ -43,8 +43,14 @@ class StepRow:
 
 
 def restored_steps(graph: Graph, rows: Sequence[StepRow]) -> tuple[list[StepState], list[StepSpec]]:
-    """The state of every step, and what those are that the graph does not know."""
+    """The state of every step, and what those are that the graph does not know.
+
+    Raises ValueError when rows are missing.
+    """
     known = len(graph.steps)
+    if [row.number for row in rows] != list(range(max(len(rows), known))):
+        msg = f"{len(rows)} rows for a graph of {known} steps, or not in a row"
+        raise ValueError(msg)
     specs = list(graph.steps)
     states = [_state(row) for row in rows]
     calls: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
@@ -53,10 +59,10 @@ def restored_steps(graph: Graph, rows: Sequence[StepRow]) -> tuple[list[StepStat
         parent = specs[row.parent]
         specs.append(_child(parent, row))
         states[row.number] = _placed(states[row.number], row, states[row.parent].family)
-        if row.item is None and not row.left_behind:
-            calls[row.parent].append((row.key[len(parent.key) + 1 :], row.number))
+        if parent.each is None and not row.left_behind:
+            calls[row.parent].append((_name(parent, row), row.number))
     for number, made in calls.items():
-        states[number] = replace(states[number], family=_calls(made, states))
+        states[number] = replace(states[number], family=_family(specs[number], made, states))
     return [*restored(graph, states[:known]), *states[known:]], specs[known:]
 
 
@@ -76,13 +82,18 @@ def _state(row: StepRow) -> StepState:
 
 
 def _child(parent: StepSpec, row: StepRow) -> StepSpec:
-    number = row.parent or 0
+    number, name = row.parent or 0, _name(parent, row)
     if row.item is not None:
-        return list_child(parent, number, row.key[len(parent.key) + 1 : -1], row.item)
-    key = row.key[len(parent.key) + 1 :]
+        return list_child(parent, number, name, row.item)
     call: dict[str, Any] = row.call or {}
-    asked = CallRequested(number, row.number, key, Ref(""), row.persona, **call)
+    asked = CallRequested(number, row.number, name, Ref(""), row.persona, **call)
     return call_child(parent, number, asked)
+
+
+def _name(parent: StepSpec, row: StepRow) -> str:
+    """What a child is called within its parent: its key is `parent[name]` or `parent/name`."""
+    name = row.key[len(parent.key) + 1 :]
+    return name if row.item is None else name[:-1]
 
 
 def _placed(step: StepState, row: StepRow, family: Family | None) -> StepState:
@@ -93,12 +104,16 @@ def _placed(step: StepState, row: StepRow, family: Family | None) -> StepState:
     return replace(step, waiting=1) if is_held else replace(step, opening=Opening.OPEN)
 
 
-def _calls(made: Sequence[tuple[str, int]], states: Sequence[StepState]) -> Family:
+def _family(
+    parent: StepSpec, made: Sequence[tuple[str, int]], states: Sequence[StepState]
+) -> Family:
+    """The iterations of a loop, or the calls of a code step."""
     ends = Counter(states[number].status for _key, number in made)
     return Family(
         size=len(made),
         live=sum(count for status, count in ends.items() if not status.is_terminal),
         completed=ends[StepStatus.COMPLETED],
         failed=ends[StepStatus.FAILED],
+        needed=0 if parent.repeat is None else len(made),
         calls=tuple(made),
     )

@@ -178,9 +178,9 @@ def _stored(spec: StepSpec, step: StepState) -> tuple[Any, ...]:
 
 
 def stored_family(spec: StepSpec, step: StepState) -> Json | None:
-    """The children's count of a list or loop; calls are counted from their rows."""
+    """The children's count of a list; iterations and calls are counted from their rows."""
     family = step.family
-    if family is None or not spec.has_children:
+    if family is None or spec.each is None:
         return None
     return {
         "first": family.first,

@@ -15,6 +15,7 @@ from flowrunner.db.runs import LoadedRun, RunMeta
 class RunView:
     """State and results at one instant. *ahead* holds what is decided but not committed yet.
 
+    None in it stands for a result that is forgotten, because its step begins anew.
     *fresh* are the bodies that these results refer to: the database does not have them yet.
     """
 
@@ -23,7 +24,9 @@ class RunView:
     outputs: dict[int, Ref]
     errors: dict[int, Failure]
     reasons: dict[int, str]
-    ahead: dict[int, Ref | Failure] = field(default_factory=dict[int, "Ref | Failure"])
+    ahead: dict[int, Ref | Failure | None] = field(
+        default_factory=dict[int, "Ref | Failure | None"]
+    )
     fresh: Mapping[Ref, bytes] = field(default_factory=dict[Ref, bytes])
     usage: Usage = Usage()
     """What all attempts consumed so far."""
@@ -51,24 +54,33 @@ class RunView:
     def committed(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
         """The view after *events* were committed; takes over this view's results."""
         events = tuple(events)
+        for step in _begun_anew(events):
+            for known in (self.outputs, self.errors, self.reasons):
+                known.pop(step, None)
         for step, result in _results(events).items():
             if isinstance(result, Failure):
                 self.errors[step] = result
-            else:
+            elif result is not None:
                 self.outputs[step] = result
         self.reasons.update(_reasons(events))
         usage = _added(self.usage, spent(events))
         return replace(self, state=state, ahead={}, fresh={}, usage=usage)
 
     def output(self, step: int) -> Ref | None:
-        result = self.ahead.get(step)
-        if result is not None:
-            return None if isinstance(result, Failure) else result
-        return self.outputs.get(step)
+        result = self.ahead[step] if step in self.ahead else self.outputs.get(step)
+        return None if isinstance(result, Failure) else result
 
     def error(self, step: int) -> Failure | None:
+        if step in self.ahead and self.ahead[step] is None:
+            return None
         result = self.ahead.get(step)
         return result if isinstance(result, Failure) else self.errors.get(step)
+
+
+def _begun_anew(events: Iterable[ev.Event]) -> set[int]:
+    """Steps whose earlier results do not count any more."""
+    retried = (event for event in events if isinstance(event, ev.RunRetried))
+    return {step for event in retried for step in (*event.steps, *event.reopened)}
 
 
 def _added(so_far: Usage, more: Usage) -> Usage:
@@ -90,19 +102,25 @@ def _reasons(events: Iterable[ev.Event]) -> dict[int, str]:
                 | ev.StepCancelled(step=step, reason=reason)
             ):
                 reasons[step] = reason
+            case ev.RunRetried(steps=steps, reopened=reopened):
+                for step in (*steps, *reopened):
+                    reasons.pop(step, None)
             case _:
                 pass
     return reasons
 
 
-def _results(events: Iterable[ev.Event]) -> dict[int, Ref | Failure]:
-    results: dict[int, Ref | Failure] = {}
+def _results(events: Iterable[ev.Event]) -> dict[int, Ref | Failure | None]:
+    """The last word on each step; None: it begins anew."""
+    results: dict[int, Ref | Failure | None] = {}
     for event in events:
         match event:
             case ev.StepCompleted(step=step, output=output):
                 results[step] = output
             case ev.StepFailed(step=step, error=error) | ev.StepRetrying(step=step, error=error):
                 results[step] = error
+            case ev.RunRetried(steps=steps, reopened=reopened):
+                results |= dict.fromkeys((*steps, *reopened))
             case _:
                 pass
     return results

@@ -30,7 +30,14 @@ ROWS = [
     (DONE_RUN.format("report_ref = NULL"), "flow_runs_completed_check"),
     (DONE_RUN.format("status = 'failed'"), "flow_runs_failed_check"),
     (LIVE_STEP.format("status = 'resting'"), "flow_steps_status_check"),
-    (LIVE_STEP.format("kind = 'approval'"), "flow_steps_kind_check"),
+    (LIVE_STEP.format("kind = 'robot'"), "flow_steps_kind_check"),
+    (LIVE_STEP.format("step_no = 3, parent_no = 3, item_no = 0"), "flow_steps_parent_check"),
+    (LIVE_STEP.format("item_no = 0"), "flow_steps_item_check"),
+    (LIVE_STEP.format("call = '{}'"), "flow_steps_call_check"),
+    (LIVE_STEP.format("step_no = 3, parent_no = 0"), "flow_steps_call_check"),
+    (LIVE_STEP.format("held_back = true"), "flow_steps_child_check"),
+    (LIVE_STEP.format("left_behind = true"), "flow_steps_child_check"),
+    (LIVE_RUN.format("generation = 0"), "flow_runs_generation_check"),
     (LIVE_STEP.format("attempt = 0"), "flow_steps_running_check"),
     (LIVE_STEP.format("dispatched_at = NULL"), "flow_steps_running_check"),
     (LIVE_STEP.format("attempt = -1, status = 'pending'"), "flow_steps_attempt_check"),
@@ -67,6 +74,21 @@ ROWS = [
         "task_results_outcome_check",
     ),
 ]
+APPROVAL = (
+    "INSERT INTO flow_approvals (run_id, step_no, attempt, status, request_ref, digest, actor,"
+    " answer_ref, decided_at) SELECT run_id, 0, {attempt}, {status}, input_ref, '', {actor},"
+    " {answer}, {at} FROM flow_run_meta"
+)
+OPEN = {"attempt": "1", "status": "'open'", "actor": "NULL", "answer": "NULL", "at": "NULL"}
+DECIDED = {**OPEN, "status": "'approved'", "actor": "'a'", "answer": "input_ref", "at": "now()"}
+APPROVALS = [
+    (APPROVAL.format(**{**OPEN, "attempt": "0"}), "flow_approvals_attempt_check"),
+    (APPROVAL.format(**{**DECIDED, "status": "'maybe'"}), "flow_approvals_status_check"),
+    (APPROVAL.format(**{**OPEN, "at": "now()"}), "flow_approvals_open_check"),
+    (APPROVAL.format(**{**DECIDED, "at": "NULL"}), "flow_approvals_open_check"),
+    (APPROVAL.format(**{**DECIDED, "actor": "NULL"}), "flow_approvals_decided_check"),
+    (APPROVAL.format(**{**DECIDED, "answer": "NULL"}), "flow_approvals_decided_check"),
+]
 TASK = (
     "INSERT INTO tasks (run_id, step_no, attempt, project_id, step_key, kind, queue, agent, mode_id,"
     " input_ref, total_seconds) SELECT run_id, 5, {attempt}, project_id, step_key, {kind}, queue,"
@@ -82,7 +104,7 @@ TASKS = [
 ]
 
 
-REFUSED = ROWS + TASKS
+REFUSED = ROWS + APPROVALS + TASKS
 
 
 @pytest.mark.parametrize(("statement", "constraint"), REFUSED)
