@@ -44,14 +44,20 @@ comes before a failure, and a failure before an agent stopped by hand.
 | `excluded` | Its gate said no at launch: it never takes part, and holds nobody up. |
 | `pending` | Waits for its needs, for its question to be answered, or for a retry timer. |
 | `running` | An attempt is offered or at work. |
-| `blocked` | Waits for a person or for its children. |
+| `blocked` | Waits for a person, for a time, or for its children. |
 | `completed` | Its output is stored. |
 | `failed` | It will not be tried again. Unless tolerated, its run fails and its siblings stop. |
-| `skipped` | Its `when` said no: it holds nobody up. |
+| `skipped` | Its `when` said no, or its needs ended such that it must not run. |
 | `cancelled` | Stopped, with its run or because a sibling failed. |
 
 A step begins as `pending` or `excluded`. From `running` back to `pending` means another attempt:
-after a failure that may heal, or when the worker was lost. Nothing leaves a final status.
+after a failure that may heal, or when the worker was lost. From `blocked` back to `pending` goes an
+approval whose rejection sends the run back.
+
+An end is final within its *generation*. Retrying an ended run begins the next one, and so does a
+rejected approval that sends a live run back: what begins anew is `pending` again, its attempts count
+on and the earlier ones stay in the event log. A list of which only some members begin anew is
+`blocked` again. Excluded steps stay excluded.
 """
 
 

@@ -21,6 +21,10 @@ text = st.text(max_size=20)
 failures = st.builds(Failure, text, text, st.sampled_from(FailureClass))
 usages = st.builds(Usage, count, count, count, st.floats(0, 1e6))
 step = st.integers(0, 9_999)
+seconds = st.floats(0, 1e6)
+refs = st.builds(Ref, text)
+keys = st.lists(text, max_size=3).map(tuple)
+steps = st.lists(step, max_size=3).map(tuple)
 events: st.SearchStrategy[ev.Event] = st.one_of(
     st.builds(
         ev.RunStarted, text, text, text, st.lists(st.tuples(step, text), max_size=3).map(tuple)
@@ -37,6 +41,18 @@ events: st.SearchStrategy[ev.Event] = st.one_of(
     st.builds(ev.RunCompleted, text, st.builds(Ref, text), st.booleans()),
     st.builds(ev.RunFailed, failures, st.none() | st.builds(Ref, text)),
     st.builds(ev.RunCancelled, text, text),
+    st.builds(ev.StepExpanded, step, step, keys, refs, count, count, count),
+    st.builds(ev.StepIterated, step, step, count),
+    st.builds(ev.CallRequested, step, step, text, refs, st.none() | text, count, seconds),
+    st.builds(ev.StepSlept, step, seconds),
+    st.builds(ev.StepDue, step),
+    st.builds(ev.ApprovalRequested, step, count, refs, text, st.none() | seconds),
+    st.builds(ev.ApprovalReminded, step, count),
+    st.builds(ev.ApprovalDecided, step, st.booleans(), text, refs, text, text),
+    st.builds(ev.RunPaused, text, text),
+    st.builds(ev.RunResumed, text, text),
+    st.builds(ev.RunRetried, count, steps, text, text, text, steps),
+    st.builds(ev.RunRendered, text, st.none() | refs, text, st.none() | failures),
 )
 
 
@@ -86,19 +102,37 @@ def test_what_is_decided_can_be_stored() -> None:
 
 def test_a_default_may_be_left_out_for_ever() -> None:
     """Bodies are read with the defaults of today: each optional field is a plain value."""
+    names = {kind: name for name, kind in codec.TYPES.items()}
     optional = {
-        field.name: field.default
+        f"{names[kind]} {field.name}": field.default
         for kind in KINDS
         for field in fields(kind)
         if field.default is not MISSING
     }
 
     assert optional == {
-        "excluded": (),
-        "prompt": None,
-        "epoch": 0,
-        "usage": Usage(),
-        "tolerated": False,
-        "degraded": False,
-        "report": None,
+        "run.started excluded": (),
+        "step.dispatched prompt": None,
+        "step.retrying epoch": 0,
+        "step.retrying usage": Usage(),
+        "step.completed epoch": 0,
+        "step.completed usage": Usage(),
+        "step.failed tolerated": False,
+        "step.failed epoch": 0,
+        "step.failed usage": Usage(),
+        "step.cancelled epoch": 0,
+        "run.completed degraded": False,
+        "run.failed report": None,
+        "step.expanded dropped": 0,
+        "call.requested persona": None,
+        "call.requested max_attempts": 1,
+        "call.requested total_seconds": 1800.0,
+        "approval.requested expires_seconds": None,
+        "approval.decided comment": "",
+        "approval.decided then": "",
+        "run.retried from_step": "",
+        "run.retried reopened": (),
+        "run.rendered report": None,
+        "run.rendered outcome": "",
+        "run.rendered error": None,
     }

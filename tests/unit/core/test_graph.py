@@ -50,8 +50,11 @@ def test_a_label_is_the_id_in_words(key: str, label: str) -> None:
 
 def test_the_canonical_form_is_spelled_out() -> None:
     """The form is hashed and stored: a change to it is a decision, not an accident."""
-    assert a_graph("a", "b()?!tolerate*3<-a", deadline=60).to_json() == {
+    graph = a_graph("a", "b()?!tolerate*3<-a", deadline=60)
+
+    assert json.loads(json.dumps(graph.to_json())) == {
         "deadline_seconds": 60,
+        "siblings": "stop",
         "steps": [
             {
                 "key": "a",
@@ -60,10 +63,13 @@ def test_the_canonical_form_is_spelled_out() -> None:
                 "persona": None,
                 "has_when": False,
                 "on_fail": "fail",
-                "retry": [1, 2.0, 300.0],
-                "limits": [1800.0, None],
+                "retry": [1, 2.0, 300.0, ["transient", "quota", "contract"]],
+                "limits": [1800.0, None, None],
                 "queue": "default",
                 "label": "",
+                "trigger": "all",
+                "on_skip": "satisfy",
+                "phase": None,
             },
             {
                 "key": "b",
@@ -72,10 +78,13 @@ def test_the_canonical_form_is_spelled_out() -> None:
                 "persona": None,
                 "has_when": True,
                 "on_fail": "tolerate",
-                "retry": [3, 2.0, 300.0],
-                "limits": [1800.0, None],
+                "retry": [3, 2.0, 300.0, ["transient", "quota", "contract"]],
+                "limits": [1800.0, None, None],
                 "queue": "default",
                 "label": "",
+                "trigger": "all",
+                "on_skip": "satisfy",
+                "phase": None,
             },
         ],
     }

@@ -29,8 +29,16 @@ class Reference:
         return {n for n in self.those("failed") if self.specs[n].on_fail is OnFail.TOLERATE}
 
     def satisfied(self) -> set[int]:
-        """R2-20: completed, skipped and excluded steps, and tolerated failures (R2-17)."""
-        return self.those("completed", "skipped", "excluded") | self.tolerated()
+        """R2-20: completed, skipped and excluded steps, and tolerated failures (R2-17).
+
+        Excluded steps are as if they were not there: what they were to follow has ended.
+        """
+        found = self.those("completed", "skipped") | self.tolerated()
+        while more := {
+            n for n in self.those("excluded") - found if set(self.specs[n].needs) <= found
+        }:
+            found |= more
+        return found
 
     def ready(self) -> set[int]:
         """R2-19."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from flowrunner.core.graph import OnFail
 from flowrunner.core.model import RunState, RunStatus, StepState, StepStatus
 
-_SATISFIED = {StepStatus.COMPLETED, StepStatus.SKIPPED, StepStatus.EXCLUDED}
+_SATISFIED = {StepStatus.COMPLETED, StepStatus.SKIPPED}
 
 
 def satisfies(state: RunState, number: int) -> bool:
-    """Whether dependents of the step may go on, by its status alone."""
+    """Whether dependents of the step may go on; excluded ones hand on what they wait for."""
     status = state.steps[number].status
+    if status is StepStatus.EXCLUDED:
+        return all(satisfies(state, need) for need in state.graph.steps[number].needs)
     tolerated = state.graph.steps[number].on_fail is OnFail.TOLERATE
     return status in _SATISFIED or (status is StepStatus.FAILED and tolerated)
 

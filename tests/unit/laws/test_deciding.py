@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
+from flowrunner.core import meaning
 from flowrunner.core.decision import LeaseGuard, Prepare, TimerGuard, Verdict
 from flowrunner.core.draft import Draft
 from flowrunner.core.folding import fold
@@ -257,7 +258,7 @@ def test_what_a_decision_says_is_what_is_folded(launch: Launch, picks: list[int]
 
     draft = Draft(unstarted(world.graph))
     for event in world.log:
-        draft.apply(event)
+        meaning.apply(draft, event)
 
     assert draft.freeze() == world.state
     if world.state.status is RunStatus.CANCELLED:
