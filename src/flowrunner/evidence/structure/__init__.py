@@ -1,0 +1,1 @@
+"""How a project hangs together: imports, cycles, hot spots, dependencies; read, never run."""
