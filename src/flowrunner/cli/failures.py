@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import psycopg
+import sys
+
 from pydantic import ValidationError
 
 from flowrunner.cli.exits import Ending, Exit
 from flowrunner.client.errors import (
+    AmbiguousApprovalError,
     ClientError,
     ConflictError,
     DeniedError,
+    GoneError,
     InvalidInputError,
+    NoApprovalError,
     NotFoundError,
     RefusedError,
     UnreachableError,
@@ -22,6 +26,7 @@ _REFUSED: dict[type[RefusedError], Exit] = {
     DeniedError: Exit.DENIED,
     NotFoundError: Exit.NOT_FOUND,
     ConflictError: Exit.REFUSED,
+    GoneError: Exit.REFUSED,
     InvalidInputError: Exit.INVALID,
 }
 _RAISED: dict[type[core.FlowRunnerError], Exit] = {
@@ -41,6 +46,11 @@ def ending_of_failure(error: Exception) -> Ending | None:
             return Ending(Exit.UNREACHABLE, "unreachable", str(error), hint=hint)
         case RefusedError():
             return _refused(error)
+        case NoApprovalError():
+            hint = "list what is asked: flowrunner approvals"
+            return Ending(Exit.REFUSED, "no-approval", str(error), hint=hint)
+        case AmbiguousApprovalError():
+            return Ending(Exit.USAGE, "ambiguous-step", str(error), error.steps)
         case ClientError():
             return Ending(Exit.USAGE, "usage", str(error))
         case core.InvariantError():
@@ -49,10 +59,16 @@ def ending_of_failure(error: Exception) -> Ending | None:
             return _raised(error)
         case ValidationError():
             return _misconfigured(error)
-        case psycopg.OperationalError():
+        case _ if _is_databases(error):
             return Ending(Exit.UNREACHABLE, "database", f"the database is away: {error}".strip())
         case _:
             return None
+
+
+def _is_databases(error: Exception) -> bool:
+    """Whether the driver raised it, which nobody need import who has no database."""
+    driver = sys.modules.get("psycopg")
+    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _refused(error: RefusedError) -> Ending:

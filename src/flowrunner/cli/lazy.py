@@ -14,10 +14,11 @@ class Late(NamedTuple):
 
     module: str
     help: str
+    name: str = "command"
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are `MODULE.command`, named in *late*."""
+    """A group whose commands are in the modules that *late* names."""
 
     def __init__(self, *args: object, late: Mapping[str, Late], **given: object) -> None:
         super().__init__(*args, **given)  # pyright: ignore[reportArgumentType]  # click's own
@@ -30,7 +31,7 @@ class LazyGroup(click.Group):
         late = self._late.get(cmd_name)
         if late is None:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = importlib.import_module(late.module).command
+        command: click.Command = getattr(importlib.import_module(late.module), late.name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -30,12 +30,12 @@ def live(
     shell: Shell, board: Board, client: Client, last_line: str, turn: threading.Lock
 ) -> Generator[None]:
     """Draw *board* on stderr while the block runs; whoever changes it takes *turn* first."""
-    console = Console(stderr=True, no_color=not shell.has_color, highlight=False)
+    console = Console(stderr=True, no_color=not shell.wants_color, highlight=False)
     symbols = speaks_symbols(sys.stderr)
     is_over = threading.Event()
 
     def draw() -> Text:
-        canvas = Canvas(console.width, console.height, symbols=symbols, color=shell.has_color)
+        canvas = Canvas(console.width, console.height, symbols=symbols, color=shell.wants_color)
         with turn:
             # At the end the picture stays: nothing below it needs room any more.
             foot = "" if is_over.is_set() else last_line

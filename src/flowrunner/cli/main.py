@@ -19,8 +19,17 @@ _COMMANDS = {
     "ps": Late("flowrunner.cli.ps", "List runs, newest first."),
     "show": Late("flowrunner.cli.show", "Show one run with its steps."),
     "watch": Late("flowrunner.cli.watch", "Follow a run to its end."),
+    "logs": Late("flowrunner.cli.logs", "Print what agents said while they worked."),
     "report": Late("flowrunner.cli.report", "Print a run's report."),
+    "approvals": Late("flowrunner.cli.approvals", "List what people are asked."),
+    "approve": Late("flowrunner.cli.decide", "Approve what a run asks.", "approve"),
+    "reject": Late("flowrunner.cli.decide", "Reject what a run asks.", "reject"),
     "cancel": Late("flowrunner.cli.cancel", "Stop runs for good."),
+    "pause": Late("flowrunner.cli.control", "Let nothing new begin in a run.", "pause"),
+    "resume": Late("flowrunner.cli.control", "Let a paused run go on.", "resume"),
+    "retry": Late("flowrunner.cli.control", "Begin an ended run anew.", "retry"),
+    "stop": Late("flowrunner.cli.control", "Stop one step of a run.", "stop"),
+    "diff": Late("flowrunner.cli.diff", "Compare two runs."),
     "flows": Late("flowrunner.cli.flows", "List, show and validate flows."),
     "serve": Late("flowrunner.cli.serve", "Run the service until it is stopped."),
     "worker": Late("flowrunner.cli.worker", "Run agents for a service, here or elsewhere."),
@@ -28,6 +37,7 @@ _COMMANDS = {
     "db": Late("flowrunner.cli.db", "Upgrade, check and measure the database."),
     "check": Late("flowrunner.cli.check", "Check the invariants of every stored run."),
     "doctor": Late("flowrunner.cli.doctor", "Look for what would keep runs from working."),
+    "completion": Late("flowrunner.cli.completion", "Print a shell's completion script."),
     "version": Late("flowrunner.cli.version", "Print the version."),
 }
 
@@ -67,7 +77,7 @@ def cli(
         as_json=as_json,
         is_quiet=is_quiet,
         is_verbose=is_verbose,
-        has_color=not (no_color or no_color_variable) and sys.stderr.isatty(),
+        wants_color=not (no_color or no_color_variable),
     )
 
 

@@ -46,7 +46,8 @@ def _own(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
         case "running":
             return "" if row.children else _at_work(row, now, canvas)
         case "retrying":
-            when = f"in {_left(row, now)}" if row.due else "once the run goes on"
+            when = "once the run goes on" if board.status == "paused" else "soon"
+            when = f"in {_left(row, now)}" if row.due else when
             return f"try {row.attempt + 1} {when}: {row.note}"
         case "waiting":
             return _asked(row, now)

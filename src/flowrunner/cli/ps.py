@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from uuid import UUID
 
 import click
 
 from flowrunner.cli.arguments import read_labels
 from flowrunner.cli.connect import Own, connected
-from flowrunner.cli.shell import Shell, table, takes_shell
-from flowrunner.cli.text import span
+from flowrunner.cli.paint import Canvas
+from flowrunner.cli.questions import open_questions
+from flowrunner.cli.shell import Shell, paper, table, takes_shell
+from flowrunner.cli.text import countdown, fit, money, span
 from flowrunner.cli.times import parse_since
+from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import RunRow
 
 _COLUMNS = {
@@ -23,11 +28,18 @@ _COLUMNS = {
     "cost": "COST",
     "title": "TITLE",
 }
+_NUMBERS = frozenset({"steps", "age", "took", "cost"})
+_OPTIONAL = frozenset({"cost"})
 _LIVE = ("queued", "running", "paused")
 _STATUSES = (*_LIVE, "completed", "failed", "cancelled")
+# Without its title a run is still found; below this width that is what goes.
+_FLOW_CELLS = 20
+
+Asked = Mapping[UUID, Sequence[Approval]]
 
 
 @click.command("ps")
+@click.option("-a", "--all", "everything", is_flag=True, help="As many as one page holds (200).")
 @click.option("-f", "--flow", help="Only runs of this flow.")
 @click.option(
     "-s", "--status", multiple=True, type=click.Choice(_STATUSES), help="Only runs in this state."
@@ -41,6 +53,7 @@ _STATUSES = (*_LIVE, "completed", "failed", "cancelled")
 def command(
     shell: Shell,
     *,
+    everything: bool,
     flow: str | None,
     status: tuple[str, ...],
     live: bool,
@@ -50,13 +63,16 @@ def command(
     cursor: str | None,
 ) -> None:
     """List runs, newest first; with -q their ids only."""
-    statuses = (*status, *(_LIVE if live else ()))
+    statuses, wanted = (*status, *(_LIVE if live else ())), read_labels(labels)
     at = parse_since(since, datetime.now(UTC)) if since else None
-    wanted = read_labels(labels)
+    most = 200 if everything else limit
     with connected(shell, Own.READING) as connection:
-        page = connection.client.list_runs(
-            flow=flow, status=statuses, labels=wanted, since=at, limit=limit, cursor=cursor
+        client = connection.client
+        page = client.list_runs(
+            flow=flow, status=statuses, labels=wanted, since=at, limit=most, cursor=cursor
         )
+        any_live = any(run.finished_at is None for run in page.items)
+        asked = open_questions(client) if any_live else {}
     if shell.as_json:
         shell.answer(page.model_dump(mode="json"))
     elif shell.is_quiet:
@@ -65,30 +81,60 @@ def command(
     elif not page.items:
         shell.tell("no runs: flowrunner run FLOW starts one, flowrunner flows lists the flows")
     else:
-        _print(shell, page.items)
+        for line in listed(page.items, asked, datetime.now(UTC), paper(shell)):
+            shell.say(line)
         if page.next_cursor:
             shell.tell(f"older: flowrunner ps --cursor {page.next_cursor}")
 
 
-def _print(shell: Shell, runs: tuple[RunRow, ...]) -> None:
-    now = datetime.now(UTC)
-    columns = dict(_COLUMNS)
-    if not any(run.usage.cost_microusd for run in runs):
-        del columns["cost"]
-    for line in table((_row(run, now) for run in runs), columns):
-        shell.say(line)
+def listed(runs: Sequence[RunRow], asked: Asked, now: datetime, canvas: Canvas) -> list[str]:
+    """A line per run below a heading; on a terminal each with the sign of its state."""
+    words = [_word(run, asked.get(run.id, ())) for run in runs]
+    rows = [
+        _row(run, word, asked.get(run.id, ()), now) for run, word in zip(runs, words, strict=True)
+    ]
+    if not canvas.symbols:
+        return table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+    for row, word in zip(rows, words, strict=True):
+        row["status"] = f"{canvas.sign(word)} {row['status']}"
+        row["flow"] = fit(row["flow"], _FLOW_CELLS)
+    lines = table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+    coloured = (
+        line.replace(canvas.sign(word), canvas.tint(canvas.sign(word), word), 1)
+        for line, word in zip(lines[1:], words, strict=True)
+    )
+    return [canvas.bold(lines[0]), *coloured]
 
 
-def _row(run: RunRow, now: datetime) -> dict[str, str]:
+def _word(run: RunRow, asked: Sequence[Approval]) -> str:
+    """The state as people call it: a run of which only a person can move something waits."""
+    return "waiting" if asked and run.status == "running" and not run.steps.running else run.status
+
+
+def _row(run: RunRow, word: str, asked: Sequence[Approval], now: datetime) -> dict[str, str]:
     took = ((run.finished_at or now) - run.created_at).total_seconds()
-    status = run.status + ("*" if run.degraded else "")
+    status = word + ("*" if run.degraded else "")
     return {
-        "id": str(run.id)[-8:],
+        "id": _short(run),
         "flow": run.flow,
         "status": f"{status} {run.outcome}" if run.outcome else status,
         "steps": f"{run.steps.done}/{run.steps.total}",
-        "age": span((now - run.created_at).total_seconds()),
+        "age": countdown((now - run.created_at).total_seconds()),
         "took": span(took) if run.finished_at else "",
-        "cost": f"${run.usage.cost_microusd / 1e6:.2f}" if run.usage.cost_microusd else "",
-        "title": run.title or (run.error.message if run.error else ""),
+        "cost": money(run.usage.cost_microusd) if run.usage.cost_microusd else "",
+        "title": _title(run, asked),
     }
+
+
+def _title(run: RunRow, asked: Sequence[Approval]) -> str:
+    """What one would want to know next: what is asked, what went wrong, what it is about."""
+    if asked:
+        steps = ", ".join(each.step for each in asked)
+        named = f" {asked[0].step}" if len(asked) > 1 else ""
+        return f"approval: {steps}  (flowrunner approve {_short(run)}{named})"
+    error = f"{run.error.code}: {run.error.message}" if run.error else ""
+    return " - ".join(part for part in (run.title, error) if part)
+
+
+def _short(run: RunRow) -> str:
+    return str(run.id)[-8:]

@@ -17,7 +17,7 @@ from flowrunner.cli.shell import Shell, takes_shell
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["md", "json", "sarif"]),
+    type=click.Choice(["md", "json", "sarif", "html"]),
     help="Default: md, or json with --json.",
 )
 @click.option(
@@ -25,7 +25,11 @@ from flowrunner.cli.shell import Shell, takes_shell
 )
 @takes_shell
 def command(
-    shell: Shell, *, run: str, kind: Literal["md", "json", "sarif"] | None, output: Path | None
+    shell: Shell,
+    *,
+    run: str,
+    kind: Literal["md", "json", "sarif", "html"] | None,
+    output: Path | None,
 ) -> None:
     """Print the report of RUN (an id, 4 or more of its characters, @last)."""
     with connected(shell, Own.READING) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,10 +13,11 @@ from typing import Any, Concatenate, ParamSpec, TextIO
 
 import click
 
-from flowrunner.cli.paint import ALL_SYMBOLS
-from flowrunner.cli.text import clean
+from flowrunner.cli.paint import ALL_SYMBOLS, Canvas
+from flowrunner.cli.text import cells, clean, fit
 
 P = ParamSpec("P")
+_UNBOUNDED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Shell:
     as_json: bool = False
     is_quiet: bool = False
     is_verbose: bool = False
-    has_color: bool = False
+    wants_color: bool = False
 
     def say(self, text: str) -> None:
         """A line of the result."""
@@ -42,10 +44,6 @@ class Shell:
     def answer(self, value: Any) -> None:
         """The result as JSON, on one line."""
         click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
-
-
-def is_terminal(stream: TextIO) -> bool:
-    return stream.isatty()
 
 
 def takes_shell(function: Callable[Concatenate[Shell, P], None]) -> Callable[P, None]:
@@ -70,23 +68,40 @@ def takes_shell(function: Callable[Concatenate[Shell, P], None]) -> Callable[P, 
     return run
 
 
-def table(rows: Iterable[Mapping[str, str]], columns: Mapping[str, str]) -> list[str]:
-    """Align *rows* under *columns* (key to heading); the last column may be as long as it likes."""
-    from flowrunner.cli.text import cells, pad  # noqa: PLC0415
+def table(
+    rows: Iterable[Mapping[str, str]],
+    columns: Mapping[str, str],
+    *,
+    width: int | None = None,
+    right: frozenset[str] = frozenset(),
+    optional: frozenset[str] = frozenset(),
+) -> list[str]:
+    """Align *rows* under *columns* (key to heading); what is beyond *width* is cut, with a mark.
 
+    Columns in *optional* of which no row has anything are left out, numbers in *right* stand at
+    the right.
+    """
     shown = [{key: clean(row.get(key, "")) for key in columns} for row in rows]
-    widths = {
-        key: max([cells(heading), *(cells(row[key]) for row in shown)])
-        for key, heading in columns.items()
-    }
-    lines = [dict(columns), *shown]
-    return ["  ".join(pad(line[key], widths[key]) for key in columns).rstrip() for line in lines]
+    empty = {key for key in optional if not any(row[key] for row in shown)}
+    headings = {key: text for key, text in columns.items() if key not in empty}
+    lines = [headings, *shown]
+    widths = {key: max(cells(line[key]) for line in lines) for key in headings}
+
+    def told(line: Mapping[str, str], key: str) -> str:
+        blank = " " * (widths[key] - cells(line[key]))
+        return blank + line[key] if key in right else line[key] + blank
+
+    joined = ["  ".join(told(line, key) for key in headings).rstrip() for line in lines]
+    return joined if width is None else [fit(line, width) for line in joined]
 
 
-def width_of(stream: TextIO) -> int:
-    import shutil  # noqa: PLC0415
-
-    return shutil.get_terminal_size((100, 24)).columns if stream.isatty() else 100
+def paper(shell: Shell) -> Canvas:
+    """What stdout can show; into a pipe or a file nothing is cut or signed."""
+    if not sys.stdout.isatty():
+        return Canvas(_UNBOUNDED, _UNBOUNDED, symbols=False)
+    size = shutil.get_terminal_size((100, 24))
+    symbols = speaks_symbols(sys.stdout)
+    return Canvas(size.columns, size.lines, symbols=symbols, color=shell.wants_color)
 
 
 def speaks_symbols(stream: TextIO) -> bool:
@@ -96,7 +111,3 @@ def speaks_symbols(stream: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def stderr() -> TextIO:
-    return sys.stderr

@@ -1,97 +1,147 @@
-"""`show RUN`: one run with its steps."""
+"""`show RUN`: one run with its steps, or one step of it up close."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
+from flowrunner.cli import closeup, history
+from flowrunner.cli.brief import brief
 from flowrunner.cli.connect import Own, connected
-from flowrunner.cli.shell import Shell, table, takes_shell
-from flowrunner.cli.text import clean, span
+from flowrunner.cli.overview import board_of, label, listing
+from flowrunner.cli.paint import Canvas
+from flowrunner.cli.questions import open_questions, told
+from flowrunner.cli.shell import Shell, paper, takes_shell
+from flowrunner.cli.text import clean, clean_text, money, span, tokens_of
+from flowrunner.client import Client
+from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import Run, StepRow
 
-_COLUMNS = {
-    "step": "STEP",
-    "status": "STATUS",
-    "try": "TRY",
-    "time": "TIME",
-    "tokens": "TOKENS",
-    "note": "NOTE",
-}
+# Results are looked at one by one: beyond so many steps a table of them would take too long.
+_MOST_RESULTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run with all that belongs to it."""
+
+    run: Run
+    steps: tuple[StepRow, ...]
+    asked: tuple[Approval, ...]
+    results: dict[int, str]
 
 
 @click.command("show")
 @click.argument("run", default="@last")
+@click.option("--step", metavar="KEY[#ATTEMPT]", help="One step: attempts, prompt, output, error.")
 @click.option("--input", "with_input", is_flag=True, help="Show the input too.")
+@click.option("--result", "with_result", is_flag=True, help="Show what the report holds as JSON.")
+@click.option("--usage", "with_usage", is_flag=True, help="Show what each attempt has cost.")
+@click.option("--events", "with_events", is_flag=True, help="Show everything that happened.")
+@click.option("--all", "whole", is_flag=True, help="List every member of long lists.")
 @takes_shell
-def command(shell: Shell, *, run: str, with_input: bool) -> None:
+def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: bool) -> None:
     """Show RUN (an id, 4 or more of its characters, @last) with its steps."""
     with connected(shell, Own.READING) as connection:
-        found = connection.client.get_run(run)
-        steps = connection.client.list_steps(str(found.id)).items
+        client = connection.client
+        found = client.get_run(run)
+        if step is not None:
+            closeup.show(shell, client, found, step)
+            return
+        seen = look(client, found)
+        more = history.more(client, found, **parts)
     if shell.as_json:
-        told = [step.model_dump(mode="json") for step in steps]
-        shell.answer({**found.model_dump(mode="json"), "step_list": told})
+        shell.answer(_told(seen, more))
         return
-    now = datetime.now(UTC)
-    for line in _heading(found, now):
-        shell.say(clean(line))
-    if with_input:
-        shell.say(json.dumps(found.input, indent=2, ensure_ascii=True))
-    shell.say("")
-    columns = dict(_COLUMNS)
-    if not any(step.usage.input_tokens or step.usage.output_tokens for step in steps):
-        del columns["tokens"]
-    for line in table((_row(step, now) for step in steps), columns):
+    canvas = paper(shell)
+    for line in page(seen, datetime.now(UTC), canvas, whole=whole):
         shell.say(line)
+    for heading, lines in history.sections(seen.run, more, canvas):
+        shell.say(f"\n{canvas.bold(heading)}")
+        for line in lines:
+            shell.say(clean_text(line))
     if found.has_report:
         shell.tell(f"\nreport: flowrunner report {str(found.id)[-8:]}")
 
 
-def _heading(run: Run, now: datetime) -> Iterator[str]:
+def look(client: Client, run: Run) -> Seen:
+    """Ask for everything that the page shows."""
+    steps = all_steps(client, str(run.id))
+    is_asked = run.finished_at is None and any(step.kind == "approval" for step in steps)
+    asked = open_questions(client, str(run.id)).get(run.id, []) if is_asked else []
+    tops = [step for step in steps if step.parent is None and step.status == "completed"]
+    speaking = [step for step in tops if step.kind in {"agent", "code"}]
+    results: dict[int, str] = {}
+    for step in speaking if len(speaking) <= _MOST_RESULTS else ():
+        results[step.step_no] = brief(client.get_step(str(run.id), step.key).output_preview or "")
+    return Seen(run, steps, tuple(asked), results)
+
+
+def all_steps(client: Client, run: str) -> tuple[StepRow, ...]:
+    """Every page of the run's steps."""
+    found: list[StepRow] = []
+    cursor: str | None = None
+    while True:
+        page_ = client.list_steps(run, cursor=cursor)
+        found += page_.items
+        cursor = page_.next_cursor
+        if cursor is None:
+            return tuple(found)
+
+
+def page(seen: Seen, now: datetime, canvas: Canvas, *, whole: bool = False) -> Iterator[str]:
+    """The heading, what people are asked, and the table of steps."""
+    run = seen.run
+    yield from _heading(run, bool(seen.asked), now, canvas)
+    for asked in seen.asked:
+        yield ""
+        first, *rest = told(asked, now, named=len(seen.asked) > 1)
+        yield canvas.tint(clean(first)[: canvas.width], "waiting")
+        yield from rest
+    yield ""
+    board = board_of(run, seen.steps, seen.asked)
+    yield from listing(board, now, canvas, seen.results, whole=whole)
+
+
+def _heading(run: Run, is_asked: bool, now: datetime, canvas: Canvas) -> Iterator[str]:  # noqa: FBT001  # named where it is called
     took = span(((run.finished_at or now) - run.created_at).total_seconds())
-    outcome = f", outcome {run.outcome}" if run.outcome else ""
-    degraded = ", degraded" if run.degraded else ""
-    yield f"{run.flow} {run.id}: {run.status}{outcome}{degraded}, {took}"
-    if run.title:
-        yield f"title    {run.title}"
-    yield f"project  {run.project_root}"
-    model = f", model {run.model}" if run.model else ""
-    yield f"band     {run.band}, agent {run.agent}{model}"
-    at = run.created_at.astimezone().isoformat(" ", "seconds")
-    yield f"launched {at} by {run.launched_by or 'unknown'} ({run.trigger})"
-    if run.labels:
-        yield f"labels   {', '.join(f'{key}={value}' for key, value in run.labels.items())}"
-    if run.error:
-        yield f"error    {run.error.code}: {run.error.message}"
-
-
-def _row(step: StepRow, now: datetime) -> dict[str, str]:
-    begun = step.started_at or step.dispatched_at
-    took = span(((step.finished_at or now) - begun).total_seconds()) if begun else ""
-    tokens = step.usage.input_tokens + step.usage.output_tokens
-    return {
-        "step": step.key,
-        "status": step.status,
-        "try": str(step.attempt) if step.attempt else "",
-        "time": took if step.status not in {"excluded", "skipped"} else "",
-        "tokens": str(tokens) if tokens else "",
-        "note": _note(step),
+    waits = is_asked and not run.steps.running and run.status == "running"
+    status = "waiting for approval" if waits else run.status
+    outcome = f"outcome {run.outcome}" if run.outcome else ""
+    parts = (f"{clean(run.flow)} {str(run.id)[-8:]}", status, outcome)
+    yield canvas.bold(canvas.join(*parts, "degraded" if run.degraded else "", took))
+    lines = {
+        "title": run.title,
+        "project": run.project_root,
+        "runs": f"band {run.band}, agent {run.agent}" + (f", {run.model}" if run.model else ""),
+        "launched": _launched(run),
+        "labels": ", ".join(f"{key}={value}" for key, value in run.labels.items()),
+        "spent": _spent(run),
+        "error": f"{run.error.code}: {run.error.message}" if run.error else "",
     }
+    for name, text in lines.items():
+        if text:
+            yield label(name, text, canvas.width)
 
 
-def _note(step: StepRow) -> str:
-    match step.status:
-        case "pending" if step.delayed:
-            return f"tried again soon: {step.error.message}" if step.error else "tried again soon"
-        case "pending":
-            return f"waits for {', '.join(step.waiting_for)}" if step.waiting_for else "is prepared"
-        case "running":
-            return f"on {step.worker}" if step.worker else "offered, no worker has it yet"
-        case "failed":
-            return f"{step.error.code}: {step.error.message}" if step.error else ""
-        case _:
-            return step.reason or ""
+def _launched(run: Run) -> str:
+    at = run.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    again = f", begun {run.generation} times" if run.generation > 1 else ""
+    return f"{at} by {run.launched_by or 'unknown'} ({run.trigger}), {run.id}{again}"
+
+
+def _spent(run: Run) -> str:
+    tokens = run.usage.input_tokens + run.usage.output_tokens
+    return f"{tokens_of(tokens)}, {money(run.usage.cost_microusd)}" if tokens else ""
+
+
+def _told(seen: Seen, more: dict[str, Any]) -> dict[str, Any]:
+    steps = [step.model_dump(mode="json") for step in seen.steps]
+    asked = [each.model_dump(mode="json") for each in seen.asked]
+    run = seen.run.model_dump(mode="json")
+    return json.loads(json.dumps({**run, "step_list": steps, "approvals": asked, **more}))
