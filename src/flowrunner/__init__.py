@@ -11,6 +11,7 @@ _AUTHORING = {
     "Repeat": "flow",
     "Retry": "flow",
     "Step": "flow",
+    "From": "authoring",
     "CallFailedError": "context",
     "CallResult": "context",
     "Census": "context",

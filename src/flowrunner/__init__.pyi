@@ -1,3 +1,4 @@
+from flowrunner.definitions.authoring import From as From
 from flowrunner.definitions.context import CallFailedError as CallFailedError
 from flowrunner.definitions.context import CallResult as CallResult
 from flowrunner.definitions.context import Census as Census

@@ -9,11 +9,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from flowrunner.core.errors import Problem
+from flowrunner.definitions.authoring import Authoring, Parts
 from flowrunner.definitions.context import Context, Launch, Report, ReportContext
 
 Duration: TypeAlias = float | str
@@ -141,8 +142,11 @@ def no_report(context: ReportContext) -> Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Authoring):
     """A named list of steps, the model of its input, and `render` for the report.
+
+    Steps are given as a list, or written as functions under its decorators (`@flow.agent`); what is
+    written so is noted in *parts*, and `compose` makes the plain flow of it.
 
     *choose_band* serves the band "auto". *check* may look at the project at launch and return
     problems that the input model cannot see, with pointers into the input. *siblings*: when a step
@@ -160,11 +164,22 @@ class Flow:
     check: Callable[[Launch], Sequence[Problem]] | None = field(default=None, kw_only=True)
     deadline: Duration | None = field(default=None, kw_only=True)
     siblings: Literal["stop", "drain"] = field(default="stop", kw_only=True)
+    parts: Parts = field(default_factory=Parts, init=False, compare=False, repr=False)
     file: str | None = field(default=None, init=False, compare=False, repr=False)
     line: int | None = field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         _note_place(self)
+
+
+Written = TypeVar("Written", Step, Flow)
+
+
+def placed(written: Written, file: str | None, line: int | None) -> Written:
+    """Say where *written* stands, when that is not where its constructor was called."""
+    object.__setattr__(written, "file", file)
+    object.__setattr__(written, "line", line)
+    return written
 
 
 def keywords(kind: type[Step | Flow]) -> tuple[str, ...]:
