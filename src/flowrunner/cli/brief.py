@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from flowrunner.cli.text import clean
 
@@ -23,27 +23,30 @@ def brief(text: str) -> str:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, str):
-        return value.strip().partition("\n")[0]
-    if isinstance(value, list):
-        members: list[Any] = value
-        return _count(len(members), "member")
-    if isinstance(value, dict):
-        fields: dict[str, Any] = value
-        return _object(fields)
-    return json.dumps(value)
+    match value:
+        case str():
+            return value.strip().partition("\n")[0]
+        case list():
+            return _count(len(cast("list[Any]", value)), "member")
+        case dict():
+            return _object(cast("dict[str, Any]", value))
+        case _:
+            return json.dumps(value)
 
 
 def _object(value: dict[str, Any]) -> str:
     """The lists first, counted: they are what steps are about; then short texts and numbers."""
-    lists = [f"{len(part)} {name}" for name, part in value.items() if isinstance(part, list)]
+    lists = [
+        f"{len(cast('list[Any]', part))} {name}"
+        for name, part in value.items()
+        if isinstance(part, list)
+    ]
     plain = [
         f"{name} {json.dumps(part, ensure_ascii=False)}"
         for name, part in value.items()
         if isinstance(part, (int, float)) or (isinstance(part, str) and 0 < len(part) <= _LONGEST)
     ]
-    parts = (lists + plain)[:_MOST_PARTS]
-    return ", ".join(parts) or _count(len(value), "field")
+    return ", ".join((lists + plain)[:_MOST_PARTS]) or _count(len(value), "field")
 
 
 def _count(count: int, noun: str) -> str:
