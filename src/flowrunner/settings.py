@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     data: Path | None = None
     """Where the embedded database and the server's address file lie; default: the user's own."""
     pg_bin: Path | None = None
+    on_drift: Literal["pinned", "latest", "pause"] = "pinned"
+    """What a run uses when its flow's files changed: the text it began with, today's where the
+    graph is the same, or neither: then it pauses."""
     flows: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders with flows, before ./flows, the user's and the shipped ones; separated by ':'."""
 

@@ -8,7 +8,9 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -16,6 +18,7 @@ from flowrunner import __version__
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import RunId
+from flowrunner.db.definitions import find_stored
 from flowrunner.db.listener import Ears, listen
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
@@ -34,6 +37,7 @@ from flowrunner.engine.inbox import Inbox
 from flowrunner.engine.launching import Launcher
 from flowrunner.engine.lifecycle import Service as Running
 from flowrunner.engine.lifecycle import run_services
+from flowrunner.engine.pinning import Pinning
 from flowrunner.engine.reaper import Reaper
 from flowrunner.engine.residents import Residents
 from flowrunner.engine.rounds import Rounds
@@ -90,6 +94,7 @@ def build_service(
     engine = _engine(settings, addresses, pools, flows)
     feed = Feed(pools.work, poll_seconds=settings.poll_seconds)
     engine.signals.on_events.append(feed.heard)
+    engine.signals.on_events.append(engine.residents.waiters.heard)
     code, keeper = _code_runner(settings, pools.leases, engine)
     reaper = _reaper(settings, pools.work, engine.residents)
     rounds = _rounds(settings, pools.work, engine.residents, reaper)
@@ -148,11 +153,17 @@ def _engine(settings: Settings, addresses: Addresses, pools: _Pools, flows: Libr
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
     bodies = Bodies(pools.work)
-    evaluator = Evaluator(flows, bodies)
+    pinning = Pinning(flows, partial(_stored, pools.work), settings.on_drift)
+    evaluator = Evaluator(pinning, bodies)
     committer = Committer(pools.commits, settings.notify_mode, _LANES)
     residents = Residents(pools.work, committer, evaluator, bodies, signals)
     launcher = Launcher(pools.work, evaluator, bodies, residents, signals)
     return _Engine(notifier, signals, committer, residents, launcher)
+
+
+async def _stored(pool: Pool, definition_id: int) -> dict[str, Any] | None:
+    async with pool.connection() as conn:
+        return await find_stored(conn, definition_id)
 
 
 def _reaper(settings: Settings, pool: Pool, residents: Residents) -> Reaper:

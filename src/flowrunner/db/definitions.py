@@ -31,7 +31,7 @@ SELECT id FROM made UNION ALL SELECT id FROM flow_definitions WHERE hash = %(has
 
 
 async def ensure_definition(
-    conn: Conn, name: str, content_hash: str, graph: Mapping[str, Any], sources: Mapping[str, str]
+    conn: Conn, name: str, content_hash: str, graph: Mapping[str, Any], sources: Mapping[str, Any]
 ) -> int:
     """Store the definition once per content and return its id. May be repeated."""
     args = {"hash": content_hash, "name": name, "graph": json.dumps(graph)}
@@ -42,6 +42,15 @@ async def ensure_definition(
             return int(row[0])
     msg = f"definition {content_hash} is being stored by somebody else"
     raise RuntimeError(msg)
+
+
+FIND_STORED = "SELECT sources FROM flow_definitions WHERE id = %(id)s"
+
+
+async def find_stored(conn: Conn, definition_id: int) -> dict[str, Any] | None:
+    """What a definition was stored as; None when there is no such row."""
+    row = await (await conn.execute(FIND_STORED, {"id": definition_id})).fetchone()
+    return None if row is None else row[0]
 
 
 FIND_DEFINITION = "SELECT id, hash, name, graph FROM flow_definitions WHERE id = %(id)s"

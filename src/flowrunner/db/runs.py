@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flowrunner.core.events import ApprovalDecided
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import Failure, FailureClass, Ref, RunId, RunState, RunStatus, Usage
 from flowrunner.core.vector import Vector
@@ -40,6 +41,8 @@ class LoadedRun:
     reasons: dict[int, str]
     """Why steps were excluded, skipped or cancelled."""
     usage: Usage
+    decided: tuple[ApprovalDecided, ...] = ()
+    """What people said so far, in that order."""
 
 
 # One snapshot for everything: the steps belong to exactly this version of the run.
@@ -55,7 +58,11 @@ SELECT r.status, r.version, r.remaining, r.ready, r.tolerated, r.rejected, r.err
                                          s.cascades, s.redos, s.family, s.held_back, s.left_behind,
                                          s.key, s.parent_no, s.item_no, s.persona, s.call)
                         ORDER BY s.step_no)
-          FROM flow_steps s WHERE s.run_id = r.id) AS steps
+          FROM flow_steps s WHERE s.run_id = r.id) AS steps,
+       (SELECT json_agg(json_build_array(a.step_no, a.status = 'approved', a.actor,
+                                         encode(a.answer_ref, 'hex'), a.comment)
+                        ORDER BY a.decided_at, a.step_no, a.attempt)
+          FROM flow_approvals a WHERE a.run_id = r.id AND a.answer_ref IS NOT NULL) AS decided
   FROM flow_runs r
   JOIN flow_run_meta m ON m.run_id = r.id
   JOIN projects p ON p.id = m.project_id
@@ -92,7 +99,12 @@ async def load_run(conn: Conn, run_id: RunId) -> LoadedRun | None:
     errors = {row.number: error for row in rows if (error := failure_of(row.error)) is not None}
     reasons = {row.number: row.reason for row in rows if row.reason is not None}
     usage = Usage(named["input_tokens"], named["output_tokens"], named["cost_microusd"])
-    return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons, usage)
+    said: list[list[Any]] = named["decided"] or []
+    decided = tuple(
+        ApprovalDecided(step, approved, actor, Ref(answer), comment or "")
+        for step, approved, actor, answer, comment in said
+    )
+    return LoadedRun(_meta(run_id, named), state, outputs, errors, reasons, usage, decided)
 
 
 def failure_of(value: dict[str, Any] | None) -> Failure | None:
@@ -115,49 +127,3 @@ def _meta(run_id: RunId, named: dict[str, Any]) -> RunMeta:
         definition_id=named["definition_id"],
         definition_hash=named["definition_hash"],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Stalled:
-    """A live run with no cause to move; *missing*: steps without their task or their timer."""
-
-    run_id: RunId
-    missing: tuple[int, ...]
-
-
-# A run's causes: a task offered or held, a timer. Steps that are ready (or a report that is due)
-# are being prepared by some replica for a moment; after *patience* nobody is. (P4)
-LIST_STALLED = """
-SELECT r.id,
-       ARRAY(SELECT s.step_no FROM flow_steps s
-              WHERE s.run_id = r.id
-                AND ((s.status = 'running'
-                      AND NOT EXISTS (SELECT FROM task_queue q
-                                       WHERE q.run_id = s.run_id AND q.step_no = s.step_no))
-                  OR (s.delayed
-                      AND NOT EXISTS (SELECT FROM flow_timers t
-                                       WHERE t.run_id = s.run_id AND t.step_no = s.step_no
-                                         AND t.kind = 'retry')))
-              ORDER BY s.step_no) AS missing
-  FROM live_runs l
-  JOIN flow_runs r ON r.id = l.run_id
- WHERE r.status = 'running'
-   AND r.updated_at < clock_timestamp() - make_interval(secs => %(patience)s)
-   AND (r.ready > 0
-        OR r.remaining = 0
-        OR (NOT EXISTS (SELECT FROM task_queue q WHERE q.run_id = r.id)
-            AND NOT EXISTS (SELECT FROM flow_timers t
-                             WHERE t.run_id = r.id AND t.kind <> 'run_deadline')))
-   AND r.id > %(after)s
- ORDER BY r.id
- LIMIT %(limit)s
-"""
-
-
-async def list_stalled(
-    conn: Conn, *, patience_seconds: float, after: RunId, limit: int = 500
-) -> list[Stalled]:
-    """Runs that nothing will move any more. Reads only the live ones, a page at a time."""
-    args = {"patience": patience_seconds, "after": after, "limit": limit}
-    cur = await conn.execute(LIST_STALLED, args)
-    return [Stalled(RunId(run_id), tuple(missing)) for run_id, missing in await cur.fetchall()]

@@ -151,7 +151,7 @@ class Context:
         *,
         key: str | None = None,
         output: Any = None,
-        timeout: float | str | None = None,
+        timeout: float | str | None = None,  # noqa: ASYNC109  # the call's own, kept with it
         retry: int = 0,
     ) -> CallResult:
         """Have an agent answer *prompt*, durably: after a crash a finished call answers at once.

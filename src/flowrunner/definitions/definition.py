@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from flowrunner.core.errors import Problem
 from flowrunner.core.graph import Graph
 from flowrunner.definitions.checks import check_flow
+from flowrunner.definitions.compose import compose
 from flowrunner.definitions.flow import Flow
 from flowrunner.definitions.graph import build_graph
 from flowrunner.definitions.loader import load
@@ -18,11 +19,15 @@ from flowrunner.definitions.personas import Persona
 from flowrunner.definitions.pin import definition_hash
 from flowrunner.definitions.shapes import shown
 from flowrunner.definitions.sources import Snapshot
+from flowrunner.definitions.yaml.loading import load_yaml
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """*hash* covers graph, *sources* (path below *level* to text) and *personas* (name to text)."""
+    """*hash* covers graph, *sources* (path below *level* to text) and *personas* (name to text).
+
+    *roles* are all the personas that its code may call, by name; a call stores the text it used.
+    """
 
     name: str
     flow: Flow
@@ -33,6 +38,7 @@ class Definition:
     personas: dict[str, str]
     level: Path
     file: str
+    roles: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,28 @@ class Refused:
 def define(snapshot: Snapshot, personas: Mapping[str, Persona]) -> Definition | Refused:
     """Run the module body, check the flow whole, and pin it. No step body runs."""
     name = snapshot.module.replace("_", "-")
+    if snapshot.is_yaml:
+        return _define_yaml(snapshot, personas, name)
     loaded = load(snapshot)
     if isinstance(loaded, Problem):
         return Refused(name, snapshot.file, (loaded,))
     flow = _flow_in(loaded.module, snapshot)
     if isinstance(flow, Problem):
         return Refused(name, snapshot.file, (flow,))
-    problems = check_flow(flow, personas.keys())
+    composed = compose(flow)
+    problems = (*composed.problems, *check_flow(composed.flow, personas.keys()))
     if problems:
         return Refused(str(flow.name), snapshot.file, problems)
-    return _pinned(flow, loaded.snapshot, personas)
+    return _pinned(composed.flow, loaded.snapshot, personas)
+
+
+def _define_yaml(
+    snapshot: Snapshot, personas: Mapping[str, Persona], name: str
+) -> Definition | Refused:
+    read = load_yaml(snapshot.texts[snapshot.entry], snapshot.file, personas.keys())
+    if read.flow is None or read.problems:
+        return Refused(read.name or name, snapshot.file, read.problems)
+    return _pinned(read.flow, snapshot, personas)
 
 
 def _flow_in(module: ModuleType, snapshot: Snapshot) -> Flow | Problem:
@@ -88,4 +106,5 @@ def _pinned(flow: Flow, snapshot: Snapshot, personas: Mapping[str, Persona]) -> 
         personas=roles,
         level=snapshot.level,
         file=snapshot.file,
+        roles={name: persona.text for name, persona in personas.items()},
     )

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from flowrunner.core.bodies import needed_by
 from flowrunner.core.codec import encode
 from flowrunner.core.decision import Ask, Decision, Verdict
 from flowrunner.core.errors import FlowRunnerError, NotFoundError
@@ -29,6 +30,8 @@ log = structlog.stdlib.get_logger()
 # User code that answers within this joins the commit that caused it; slower code does not hold
 # up the result it was asked about, and gets a commit of its own.
 QUICK_SECONDS = 0.05
+# Then a decision is committed and the next one begins: a long chain of skips is no long commit.
+MOST_EVENTS = 2000
 REFUSED_SECONDS = 0.2
 _PAGE = 1000
 
@@ -38,6 +41,7 @@ class Surroundings(Protocol):
 
     async def load(self, run_id: RunId) -> LoadedRun | None: ...
     async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]: ...
+    async def ensure(self, view: RunView) -> None: ...
     async def commit(self, change: Change) -> Applied: ...
     async def ask(self, ask: Ask, view: RunView) -> Answer: ...
     def moved(self, change: Change) -> None: ...
@@ -83,10 +87,13 @@ class Actor:
 
     def resume_asks(self, asks: Sequence[Ask]) -> None:
         """Take up what user code still has to answer; the answers come as letters."""
-        view = self._view
-        if view is not None:
-            for ask in asks:
-                self._answer_of(ask, view)
+        if self._view is not None:
+            self._ask_later(asks, self._view)
+
+    async def refresh(self) -> RunView:
+        """The run as it stands now, whoever moved it; costs one read."""
+        await self._catch_up(await self._loaded())
+        return await self._loaded()
 
     async def stop(self) -> None:
         """Abandon everything in flight; whoever waits is told that the outcome is unknown."""
@@ -142,8 +149,10 @@ class Actor:
         loaded = await self._around.load(self.run_id)
         if loaded is None:
             raise NotFoundError("no such run", run_id=str(self.run_id))
+        view = RunView.of(loaded)
+        await self._around.ensure(view)
         if self._view is None:
-            self._view = RunView.of(loaded)
+            self._view = view
             self.resume_asks(tuple(outstanding(loaded.state)))
         return self._view
 
@@ -155,11 +164,19 @@ class Actor:
             later = decide(view.state, [answer.given for answer in answers])
             for answer in answers:
                 bodies.update(answer.bodies)
+            bodies.update(needed_by(later.events))
             decision = later if decision is None else decision.then(later)
             view = view.moved(fold(view.state, later.events), later.events, bodies)
+            if len(decision.events) >= MOST_EVENTS:
+                self._ask_later(later.asks, view)
+                return _Plan(decision, view, bodies)
             answers = await self._quick(later.asks, view)
             if not answers:
                 return _Plan(decision, view, bodies)
+
+    def _ask_later(self, asks: Sequence[Ask], view: RunView) -> None:
+        for ask in asks:
+            self._answer_of(ask, view)
 
     async def _quick(self, asks: Sequence[Ask], view: RunView) -> list[Answer]:
         if not asks:

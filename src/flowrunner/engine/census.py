@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from flowrunner.core.draft import members
 from flowrunner.core.model import StepStatus
 from flowrunner.definitions.context import Census
 from flowrunner.engine.views import RunView
 
 
 def census_of(view: RunView) -> Census:
-    """Count a run's steps by how they ended. Scans all steps, once per report."""
-    numbered = tuple(enumerate(zip(view.state.graph.steps, view.state.steps, strict=True)))
-    keys = {
-        status: tuple((n, spec.key) for n, (spec, step) in numbered if step.status is status)
-        for status in StepStatus
-    }
-    failed = ((key, view.error(n)) for n, key in keys[StepStatus.FAILED])
+    """Count a run's steps by how they ended. Scans all steps, once per report.
+
+    Children are named where they did not go well; their parent stands for those that did.
+    """
+    steps = range(len(view.state.graph.steps))
+    everything = (*steps, *_children(view))
+    failed = ((n, view.error(n)) for n in _with(view, StepStatus.FAILED, everything))
+    retried = (n for n in everything if _was_retried(view, n))
+    spec = view.state.spec
     return Census(
-        ok=tuple(key for _n, key in keys[StepStatus.COMPLETED]),
-        failed=tuple((key, error.message if error else "unknown") for key, error in failed),
-        skipped=tuple(key for _n, key in keys[StepStatus.SKIPPED]),
-        excluded=tuple((key, view.reasons.get(n, "")) for n, key in keys[StepStatus.EXCLUDED]),
-        retried=tuple((s.key, st.attempt - 1) for _n, (s, st) in numbered if st.attempt > 1),
-        cancelled=tuple(key for _n, key in keys[StepStatus.CANCELLED]),
+        ok=tuple(spec(n).key for n in _with(view, StepStatus.COMPLETED, steps)),
+        failed=tuple((spec(n).key, error.message if error else "unknown") for n, error in failed),
+        skipped=tuple(spec(n).key for n in _with(view, StepStatus.SKIPPED, steps)),
+        excluded=tuple(
+            (spec(n).key, view.reasons.get(n, "")) for n in _with(view, StepStatus.EXCLUDED, steps)
+        ),
+        retried=tuple((spec(n).key, view.state.steps[n].attempt - 1) for n in retried),
+        cancelled=tuple(spec(n).key for n in _with(view, StepStatus.CANCELLED, everything)),
     )
+
+
+def _children(view: RunView) -> Iterator[int]:
+    for number in range(len(view.state.graph.steps)):
+        family = view.state.steps[number].family
+        if family is not None:
+            yield from members(family)
+
+
+def _was_retried(view: RunView, number: int) -> bool:
+    step = view.state.steps[number]
+    return step.attempt > 1 or step.failures + step.crashes > 0
+
+
+def _with(view: RunView, status: StepStatus, numbers: tuple[int, ...] | range) -> Iterator[int]:
+    return (number for number in numbers if view.state.steps[number].status is status)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import structlog
 from pydantic import BaseModel
@@ -17,9 +18,14 @@ from flowrunner.core.model import Failure, FailureClass, Ref, Usage
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import AWAY
 from flowrunner.db.queue import ClaimedTask
+from flowrunner.definitions.context import Context
+from flowrunner.definitions.flow import Step
+from flowrunner.definitions.outputs import adapter
 from flowrunner.engine import threads
-from flowrunner.engine.evaluation import CodeCall
+from flowrunner.engine.calls import DurableCaller, StepGoneError
+from flowrunner.engine.evaluation import CodeCall, is_drift
 from flowrunner.engine.letters import Answer, Told
+from flowrunner.engine.pinning import CHANGED
 from flowrunner.engine.raising import raised
 from flowrunner.engine.residents import Residents
 from flowrunner.leases.keeper import LeaseKeeper
@@ -101,8 +107,10 @@ class CodeRunner:
 
     async def _execute(self, task: ClaimedTask) -> None:
         try:
-            outcome, bodies = await self._outcome(task)
-            await self._deliver(task, outcome, bodies)
+            ended = await self._outcome(task)
+            if ended is not None:
+                settled = inp.TaskSettled(task.step_no, task.attempt, task.epoch, ended[0])
+                await self._tell(task, Answer(settled, ended[1]))
         except asyncio.CancelledError:
             log.debug("code.stopped", task=task.task_id)
         except Exception:
@@ -113,29 +121,41 @@ class CodeRunner:
             self._keeper.settle(task.epoch)
             self._woken.set()
 
-    async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
-        """Run the step; from its beginning again when it cannot read what it asks for."""
+    async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]] | None:
+        """Run the step; from its beginning again when it cannot read what it asks for.
+
+        None when the attempt was over before its code was.
+        """
         delay = 0.1
         while True:
             try:
                 return await self._ended(task)
+            except StepGoneError:
+                log.info("code.gone", task=task.task_id)
+                return None
             except UnavailableError as error:
                 log.warning("code.begun_again", task=task.task_id, error=str(error))
                 await asyncio.sleep(delay)
                 delay = min(5.0, delay * 2)
 
-    async def _ended(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]]:
+    async def _ended(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]] | None:
         prepared = await self._prepared(task)
         if isinstance(prepared, Failure):
+            if is_drift(prepared):
+                await self._give_up(task, prepared)
+                return None
             return inp.Errored(prepared), {}
+        loop = asyncio.get_running_loop()
+        caller = DurableCaller(self._residents, task, prepared.definition, loop)
+        context = replace(prepared.context, caller=caller)
         what = f"step {task.step_key}"
         seconds = task.limits.total_seconds
         try:
-            body = await threads.call(what, lambda: _body(prepared), seconds)
+            body = await threads.call(what, lambda: _body(prepared.step, context), seconds)
         except threads.HangsError as error:
             failure = Failure("timeout_total", str(error), FailureClass.TRANSIENT)
             return inp.Errored(failure), {}
-        except UnavailableError:
+        except (UnavailableError, StepGoneError):
             raise
         except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
             message = f"{what} raised {raised(error)}"
@@ -161,15 +181,19 @@ class CodeRunner:
                 log.exception("code.unprepared", task=task.task_id)
                 return Failure("internal_error", f"the step could not be prepared: {raised(error)}")
 
-    async def _deliver(
-        self, task: ClaimedTask, outcome: inp.Outcome, bodies: dict[Ref, bytes]
-    ) -> None:
+    async def _give_up(self, task: ClaimedTask, drift: Failure) -> None:
+        """The run's definition is not to be had: pause it, and hand the step back."""
+        why = f"{drift.code}: {drift.message}"
+        await self._tell(task, Answer(inp.PauseRequested(why, "engine")))
+        lost = inp.TaskLost(task.step_no, task.attempt, task.epoch, CHANGED)
+        await self._tell(task, Answer(lost))
+
+    async def _tell(self, task: ClaimedTask, answer: Answer) -> None:
         """Tell the run until it has heard: telling it twice is a duplicate, not a second effect."""
-        settled = inp.TaskSettled(task.step_no, task.attempt, task.epoch, outcome)
         delay = 0.1
         while True:
             try:
-                verdict = await self._residents.deliver(task.run_id, Told(Answer(settled, bodies)))
+                verdict = await self._residents.deliver(task.run_id, Told(answer))
             except NotFoundError:
                 return
             except Exception as error:  # noqa: BLE001  # the lease is ours until the run has heard
@@ -181,14 +205,13 @@ class CodeRunner:
                 return
 
 
-def _body(prepared: CodeCall) -> bytes:
+def _body(step: Step, context: Context) -> bytes:
     """Run the step and write its result as JSON that fits the step's `output=`."""
-    assert callable(prepared.step.run)  # noqa: S101  # checked when the flow was loaded
-    value = threads.finished(prepared.step.run(prepared.context))
-    model = prepared.step.output
-    if model is not None:
-        given = value if isinstance(value, model) else model.model_validate(value)
-        return given.model_dump_json().encode()
+    assert callable(step.run)  # noqa: S101  # checked when the flow was loaded
+    value = threads.finished(step.run(context))
+    if step.output is not None:
+        fits = adapter(step.output)
+        return fits.dump_json(fits.validate_python(value))
     return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain).encode()
 
 

@@ -6,30 +6,33 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from flowrunner.core import inputs as inp
-from flowrunner.core.decision import Ask, Prepare, Render
-from flowrunner.core.errors import InvalidFlowError, NotFoundError, UnavailableError
-from flowrunner.core.graph import StepKind
+from flowrunner.core.decision import Ask, Gather, Judge, Prepare, Render
+from flowrunner.core.errors import UnavailableError
+from flowrunner.core.graph import StepKind, StepSpec
 from flowrunner.core.model import Failure, StepStatus
-from flowrunner.core.substitution import Template, Unresolved, Value, parse
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import AWAY
-from flowrunner.definitions.context import Context, Project, Report, ReportContext
+from flowrunner.definitions.context import Context
+from flowrunner.definitions.durations import wake_time
 from flowrunner.definitions.flow import Step
-from flowrunner.definitions.library import Definition, Library
-from flowrunner.definitions.prompts import build_prompt
+from flowrunner.definitions.library import Definition
 from flowrunner.engine import threads
 from flowrunner.engine.bodies import Bodies
-from flowrunner.engine.census import census_of
+from flowrunner.engine.contexts import Contexts
 from flowrunner.engine.letters import Answer
+from flowrunner.engine.members import list_members
+from flowrunner.engine.pinning import CHANGED, Pinning
+from flowrunner.engine.prompting import UnresolvedError, prompt_of, text_of
+from flowrunner.engine.questions import request_of
 from flowrunner.engine.raising import raised
-from flowrunner.engine.results import Outcomes, Results, reader
+from flowrunner.engine.reporting import report_body
+from flowrunner.engine.results import Results
 from flowrunner.engine.views import RunView
 from flowrunner.wire.tasks import storable
 
@@ -38,7 +41,6 @@ log = structlog.stdlib.get_logger()
 T = TypeVar("T")
 
 USER_CODE_SECONDS = 10.0
-PROMPT_CHARACTERS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +49,17 @@ class CodeCall:
 
     step: Step
     context: Context
+    definition: Definition
 
 
 class Evaluator:
     """Answers what the core asks. Runs outside any transaction, with a time limit (D2-05)."""
 
     def __init__(
-        self, library: Library, bodies: Bodies, seconds: float = USER_CODE_SECONDS
+        self, pinning: Pinning, bodies: Bodies, seconds: float = USER_CODE_SECONDS
     ) -> None:
-        self._library = library
+        self._pinning = pinning
+        self._contexts = Contexts(bodies)
         self._bodies = bodies
         self._seconds = seconds
 
@@ -64,126 +68,152 @@ class Evaluator:
 
         Whatever else goes wrong will go wrong again: it is an answer, or the run would stand still.
         """
+        await self._pinning.ensure(view.meta, view.state.graph)
+        definition = self.definition(view)
+        if isinstance(definition, Failure):
+            return Answer(inp.PauseRequested(f"{definition.code}: {definition.message}", "engine"))
         try:
-            match ask:
-                case Prepare(step=step):
-                    return await self._prepare(step, view)
-                case Render(partial=partial):
-                    return await self._render(view, partial=partial)
+            return await self._answer(ask, view, definition)
         except (*AWAY, UnavailableError):
             raise
         except Exception as error:
             log.exception("ask.unanswerable", run_id=str(view.meta.run_id))
             failure = Failure("internal_error", f"what it depends on raised {raised(error)}")
-            if isinstance(ask, Prepare):
-                return Answer(inp.PromptBuilt(ask.step, failure))
-            return Answer(inp.ReportRendered(failure))
+            return Answer(_failed(ask, failure))
+
+    async def ensure(self, view: RunView) -> None:
+        """Settle which definition the run uses; `definition` and `step_of` then know it."""
+        await self._pinning.ensure(view.meta, view.state.graph)
 
     def definition(self, view: RunView) -> Definition | Failure:
         """The flow this run is pinned to, or why it cannot be used (R2-14, D2-21)."""
-        try:
-            found = self._library.get(view.meta.flow)
-        except NotFoundError:
-            return Failure("unknown_flow", f"unknown flow '{view.meta.flow}'")
-        except InvalidFlowError as error:
-            return Failure("invalid_flow", f"{error}: {error.problems[0]}")
-        if found.hash != view.meta.definition_hash:
-            message = f"flow '{view.meta.flow}' changed since this run began"
-            return Failure("definition_changed", f"{message}: launch it again to use the new one")
-        return found
+        return self._pinning.definition(view.meta)
 
-    def step_of(self, view: RunView, step: int) -> Step | None:
-        """The step as its author wrote it; None when the definition is not at hand."""
+    def step_of(self, view: RunView, number: int) -> Step | None:
+        """The step as its author wrote it; None for a call, or without a definition at hand."""
         found = self.definition(view)
-        return None if isinstance(found, Failure) else found.flow.steps[step]
+        spec = view.state.spec(number)
+        if isinstance(found, Failure) or (spec.parent is not None and spec.item is None):
+            return None
+        return found.flow.steps[number if spec.parent is None else spec.parent]
 
     async def code_call(self, number: int, view: RunView) -> CodeCall | Failure:
-        """What a code step runs and sees; a definition that is gone or changed is its failure."""
+        """What a code step runs and sees, or why it cannot."""
+        await self.ensure(view)
         definition = self.definition(view)
         if isinstance(definition, Failure):
             return definition
-        context = await self.context(view, definition, None)
-        return CodeCall(definition.flow.steps[number], context)
+        context = await self._contexts.of_step(view, definition, number)
+        return CodeCall(_written(definition, view, number), context, definition)
 
-    async def context(self, view: RunView, definition: Definition, persona: str | None) -> Context:
-        """What prompts, guards and code steps see."""
-        body = await self._bodies.get(view.meta.input_ref)
-        steps = {step.id: step for step in definition.flow.steps}
-        results = Results(view, steps, reader(self._bodies, view.fresh))
-        return Context(
-            run_id=view.meta.run_id,
-            input=definition.flow.input.model_validate_json(body),
-            band=view.meta.band,
-            project=_project(view),
-            model=view.meta.context.model,
-            nonce=view.meta.nonce,
-            results=results,
-            outcomes=Outcomes(view, results),
-            persona=persona,
-        )
+    async def _answer(self, ask: Ask, view: RunView, definition: Definition) -> Answer:
+        match ask:
+            case Prepare(step=number):
+                return await self._prepare(number, view, definition)
+            case Gather(step=number):
+                return await self._gather(number, view, definition)
+            case Judge(step=number, iteration=iteration):
+                return await self._judge(number, iteration, view, definition)
+            case Render():
+                return await self._render(ask, view, definition)
 
-    async def _prepare(self, number: int, view: RunView) -> Answer:
-        definition = self.definition(view)
-        if isinstance(definition, Failure):
-            return Answer(inp.PromptBuilt(number, definition))
-        step = definition.flow.steps[number]
-        context = await self.context(view, definition, step.persona)
-        what = f"{view.meta.flow}/{step.id}"
-        if step.when is not None:
-            passed = await self._call(f"when of {what}", lambda: _truth(step, context))
+    async def _prepare(self, number: int, view: RunView, definition: Definition) -> Answer:
+        spec, step = view.state.spec(number), _written(definition, view, number)
+        context = await self._contexts.of_step(view, definition, number)
+        what = f"{view.meta.flow}/{spec.key}"
+        if spec.has_when and step.when is not None:
+            when = step.when
+            passed = await self._call(f"when of {what}", lambda: bool(when(context)))
             if passed is not True:
                 return Answer(inp.GuardEvaluated(number, passed))
-        if StepKind(step.kind) is StepKind.CODE:
+        if spec.each is not None:
+            return await self._expand(number, what, step, context)
+        if spec.repeat is not None or spec.kind is StepKind.CODE:
             return Answer(inp.GuardEvaluated(number, answer=True))
-        text = await self._call(f"prompt of {what}", lambda: _prompt(step, context, definition))
+        if spec.kind is StepKind.WAIT:
+            seconds = await self._call(f"wait of {what}", lambda: _seconds(step, context))
+            failed = isinstance(seconds, Failure)
+            return Answer(
+                inp.PromptBuilt(number, seconds) if failed else inp.WaitSet(number, seconds)
+            )
+        if spec.kind is StepKind.APPROVAL:
+            return await self._ask_people(number, spec, step, context, view)
+        text = await self._call(f"prompt of {what}", lambda: prompt_of(step, context, definition))
         if isinstance(text, Failure):
             return Answer(inp.PromptBuilt(number, text))
         body = storable(text).encode()
         ref = ref_of(body)
         return Answer(inp.PromptBuilt(number, ref), {ref: body})
 
-    async def _render(self, view: RunView, *, partial: bool) -> Answer:
-        definition = self.definition(view)
-        if isinstance(definition, Failure):
-            return Answer(inp.ReportRendered(definition))
-        context = await self._report_context(view, definition, partial=partial)
-        what = f"report of {view.meta.flow}"
-        body = await self._call(what, lambda: _report_body(definition.flow.render(context)))
+    async def _expand(self, number: int, what: str, step: Step, context: Context) -> Answer:
+        assert step.each is not None  # noqa: S101  # its specification says so
+        each = step.each
+        found = await self._call(f"list of {what}", lambda: list_members(each, context))
+        if isinstance(found, Failure):
+            return Answer(inp.PromptBuilt(number, found))
+        keys, body = found
+        ref = ref_of(body)
+        return Answer(inp.Expanded(number, keys, ref), {ref: body})
+
+    async def _ask_people(
+        self, number: int, spec: StepSpec, step: Step, context: Context, view: RunView
+    ) -> Answer:
+        what = f"question of {view.meta.flow}/{spec.key}"
+        text = await self._call(what, lambda: text_of(step, context))
+        if isinstance(text, Failure):
+            return Answer(inp.PromptBuilt(number, text))
+        body, digest = request_of(step, number, text, view)
+        ref = ref_of(body)
+        return Answer(inp.ApprovalBuilt(number, ref, digest), {ref: body})
+
+    async def _gather(self, number: int, view: RunView, definition: Definition) -> Answer:
+        """One list of what the children said; a child that failed is missing here, not empty."""
+        state = view.state
+        family = state.steps[number].family
+        numbers = range(family.first, family.first + family.size) if family else range(0)
+        said = [n for n in numbers if state.steps[n].status is StepStatus.COMPLETED]
+        await self._bodies.get_all(
+            ref for n in said if (ref := view.output(n)) is not None and ref not in view.fresh
+        )
+        context = await self._contexts.of_step(view, definition, None)
+        results = context.results
+        assert isinstance(results, Results)  # noqa: S101  # made by `Contexts`
+        what = f"results of {view.meta.flow}/{state.spec(number).key}"
+        body = await self._call(what, lambda: _listed([results.of(n) for n in said]))
         if isinstance(body, Failure):
-            return Answer(inp.ReportRendered(body))
+            return Answer(inp.Gathered(number, body))
+        ref = ref_of(body)
+        return Answer(inp.Gathered(number, ref), {ref: body})
+
+    async def _judge(
+        self, number: int, iteration: int, view: RunView, definition: Definition
+    ) -> Answer:
+        family = view.state.steps[number].family
+        child = dict(family.calls)[str(iteration)] if family is not None else number
+        context = await self._contexts.of_iteration(view, definition, number, iteration)
+        step = _written(definition, view, number)
+        assert step.repeat is not None  # noqa: S101  # its specification says so
+        until = step.repeat.until
+        what = f"until of {view.meta.flow}/{view.state.spec(number).key}"
+        done = await self._call(what, lambda: bool(until(context)))
+        return Answer(inp.LoopJudged(number, iteration, done, view.output(child)))
+
+    async def _render(self, ask: Render, view: RunView, definition: Definition) -> Answer:
+        context = await self._contexts.of_report(view, definition, partial=ask.partial)
+        what = f"report of {view.meta.flow}"
+        body = await self._call(what, lambda: report_body(definition.flow.render(context)))
+        if isinstance(body, Failure):
+            return Answer(inp.ReportRendered(body, actor=ask.actor))
         text, outcome = body
         ref = ref_of(text)
-        return Answer(inp.ReportRendered(ref, outcome), {ref: text})
-
-    async def _report_context(
-        self, view: RunView, definition: Definition, *, partial: bool
-    ) -> ReportContext:
-        context = await self.context(view, definition, None)
-        return ReportContext(
-            run_id=context.run_id,
-            input=context.input,
-            band=context.band,
-            project=context.project,
-            model=context.model,
-            nonce=context.nonce,
-            results=context.results,
-            outcomes=context.outcomes,
-            census=census_of(view),
-            partial=partial,
-            flow=view.meta.flow,
-            commit=None,
-            started_at=started_at(view),
-            definition=view.meta.definition_hash,
-            usage=view.usage,
-            finished_at=datetime.now(UTC),
-        )
+        return Answer(inp.ReportRendered(ref, outcome, ask.actor), {ref: text})
 
     async def _call(self, what: str, function: Callable[[], T]) -> T | Failure:
         try:
             return await threads.call(what, function, self._seconds)
         except threads.HangsError as error:
             return Failure("definition_error", f"the {error}")
-        except _UnresolvedError as error:
+        except UnresolvedError as error:
             return Failure("unresolved_reference", str(error))
         except UnavailableError:
             # It could not read what it asked for: that is nobody's failure.
@@ -192,74 +222,40 @@ class Evaluator:
             return Failure("definition_error", f"the {what} raised {raised(error)}")
 
 
-def started_at(view: RunView) -> datetime:
-    """A run's id is a UUIDv7: its first 48 bits are the milliseconds of its launch."""
-    return datetime.fromtimestamp((view.meta.run_id.int >> 80) / 1000, tz=UTC)
+def is_drift(failure: Failure) -> bool:
+    """Whether this is no failure of a step, but of the run's definition: the run is paused."""
+    return failure.code == CHANGED
 
 
-class _UnresolvedError(Exception):
-    """A template refers to something that has no value."""
+def _failed(ask: Ask, failure: Failure) -> inp.Input:
+    match ask:
+        case Prepare(step=number):
+            return inp.PromptBuilt(number, failure)
+        case Gather(step=number):
+            return inp.Gathered(number, failure)
+        case Judge(step=number, iteration=iteration):
+            return inp.LoopJudged(number, iteration, failure)
+        case Render(actor=actor):
+            return inp.ReportRendered(failure, actor=actor)
 
 
-def _truth(step: Step, context: Context) -> bool:
-    assert step.when is not None  # noqa: S101  # the caller asked
-    return bool(step.when(context))
+def _written(definition: Definition, view: RunView, number: int) -> Step:
+    parent = view.state.spec(number).parent
+    return definition.flow.steps[number if parent is None else parent]
 
 
-def _prompt(step: Step, context: Context, definition: Definition) -> str:
-    text = _filled(step.run, step, context) if isinstance(step.run, str) else _said(step, context)
-    persona = definition.personas[step.persona] if step.persona else None
-    prompt = build_prompt(persona, text)
-    if len(prompt) > PROMPT_CHARACTERS:
-        msg = f"the prompt has {len(prompt)} characters, at most {PROMPT_CHARACTERS} are allowed"
-        raise ValueError(msg)
-    return prompt
+def _listed(values: list[object]) -> bytes:
+    plain: list[Any] = [to_jsonable_python(value) for value in values]
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _said(step: Step, context: Context) -> str:
-    assert callable(step.run)  # noqa: S101  # checked when the flow was loaded
-    text = threads.finished(step.run(context))
-    if not isinstance(text, str) or not text.strip():
-        msg = f"an agent step's `run` returns its prompt, not {text!r:.80}"
-        raise TypeError(msg)
-    return text
-
-
-def _filled(template: str, step: Step, context: Context) -> str:
-    parsed = parse(template, tuple(context.outcomes))
-    assert isinstance(parsed, Template)  # noqa: S101  # checked when the flow was loaded
-    values: dict[str, Value] = {}
-    for key in parsed.references:
-        outcome = context.outcomes[key]
-        if outcome.status == StepStatus.FAILED:
-            raise _UnresolvedError(f"step '{step.id}' refers to '{key}', which failed")
-        assert isinstance(context.results, Results)  # noqa: S101  # made above
-        is_there = key in context.results
-        values[key] = Value(context.results.text(key)) if is_there else Value(absent=True)
-    filled = parsed.fill(values, nonce=context.nonce)
-    if isinstance(filled, Unresolved):
-        raise _UnresolvedError(f"{filled.reference.source}: {filled.reason}")
-    return filled
-
-
-def _report_body(report: Report | str) -> tuple[bytes, str]:
-    if isinstance(report, str):
-        report = Report(report)
-    body = {
-        "outcome": report.outcome,
-        "markdown": storable(report.markdown),
-        "data": report.data,
-        "sarif": report.sarif,
-    }
-    return json.dumps(body, ensure_ascii=False, default=_model).encode(), report.outcome
-
-
-def _model(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"a {type(value).__name__} cannot be in a report's data")
-
-
-def _project(view: RunView) -> Project:
-    meta = view.meta
-    return Project(meta.context.project_id, meta.project_name, Path(meta.project_root))
+def _seconds(step: Step, context: Context) -> float:
+    """How long to wait from now on; a moment that is over is no wait."""
+    given: object = step.run
+    if callable(step.run):
+        given = threads.finished(step.run(context))
+    now = datetime.now(UTC)
+    until = wake_time(given, now)
+    if until is None:
+        raise ValueError(f"{given!r:.80} is neither a span of time nor a moment in a time zone")
+    return max(0.0, (until - now).total_seconds())

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.model import Failure, FailureClass, Ref, Usage
 from flowrunner.db.payloads import ref_of
 from flowrunner.definitions.flow import Step
+from flowrunner.definitions.outputs import adapter, is_structured
 from flowrunner.engine.letters import Answer
 from flowrunner.engine.raising import raised
 from flowrunner.wire.tasks import TaskReport, shortened
-
-M = TypeVar("M", bound=BaseModel)
 
 _FENCED = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 _FENCE = re.compile(r"^```", re.MULTILINE)
@@ -35,7 +33,7 @@ def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref,
         given = Failure(error.code, error.message, FailureClass(error.failure_class))
         return inp.Errored(given, usage), {}
     text = report.output or ""
-    if step is not None and step.output is not None:
+    if step is not None and is_structured(step.output):
         answer = parse_answer(text, step.output)
         if isinstance(answer, Failure):
             return inp.Errored(answer, usage), {}
@@ -44,47 +42,75 @@ def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref,
     return inp.Succeeded(ref, usage), {ref: body}
 
 
-def parse_answer(text: str, model: type[M]) -> M | Failure:
+def parse_answer(text: str, output: object) -> object | Failure:
     """Find the JSON an agent was asked for and check it; prose around it is allowed."""
-    found = _json_in(text)
+    kind = _json_kind(output)
+    found = _json_in(text, kind)
     if found is None:
-        message = "the answer holds no JSON object"
+        message = f"the answer holds no JSON {kind}"
         return Failure("answer_not_json", message, FailureClass.CONTRACT)
     try:
-        return model.model_validate_json(found)
+        return adapter(output).validate_json(found)
     except ValidationError as error:
         return Failure("answer_invalid", _told(error), FailureClass.CONTRACT)
     except Exception as error:  # noqa: BLE001  # a validator that raises is the flow's mistake (D2-05)
         return Failure("definition_error", f"checking the answer raised {raised(error)}")
 
 
-def read_answer(text: str, model: type[M]) -> M:
+def read_answer(text: str, output: object) -> object:
     """Read an answer that was accepted before. Raises ValueError if it does not fit any more."""
-    answer = parse_answer(text, model)
+    answer = parse_answer(text, output)
     if isinstance(answer, Failure):
         raise ValueError(answer.message)  # noqa: TRY004  # a value that does not fit
     return answer
 
 
-def _json_in(text: str) -> str | None:
-    """The whole text, else the last fenced block, else what lies between first and last brace.
+_KINDS: dict[str, tuple[str, str, type]] = {
+    "object": ("{", "}", dict),
+    "array": ("[", "]", list),
+}
+
+
+def _json_kind(output: object) -> str:
+    """What the outermost of the answer is: an object, an array, or any value."""
+    try:
+        schema = adapter(output).json_schema()
+    except Exception:  # noqa: BLE001  # not every type that can be checked has a schema
+        return "value"
+    if "$ref" in schema:
+        name = str(schema["$ref"]).rsplit("/", 1)[-1]
+        schema = schema.get("$defs", {}).get(name, {})
+    kind = str(schema.get("type", "value"))
+    return kind if kind in _KINDS else "value"
+
+
+def _json_in(text: str, kind: str) -> str | None:
+    """The whole text, else the last fenced block, else what lies between the outermost brackets.
 
     Only the last block can be the answer: an earlier one may be quoted, and when the last one was
     cut off nothing else may stand in for it (P9).
     """
+    if kind not in _KINDS:
+        return _value_in(text)
+    opens, closes, expected = _KINDS[kind]
     fenced = _FENCED.findall(text)
-    first, last = text.find("{"), text.rfind("}")
+    first, last = text.find(opens), text.rfind(closes)
     if not _FENCE.search(text):
         rest = text[first : last + 1] if 0 <= first < last else ""
     else:
         is_closed = len(_FENCE.findall(text)) % 2 == 0
         rest = fenced[-1] if fenced and is_closed else ""
-    return next((found for found in (text, rest) if _is_object(found)), None)
+    return next((found for found in (text, rest) if _is_a(expected, found)), None)
 
 
-def _is_object(text: str) -> bool:
+def _value_in(text: str) -> str:
+    """Text that is no JSON stands for itself: an agent says yes, not "yes"."""
+    return text if _is_a(object, text) else json.dumps(text.strip())
+
+
+def _is_a(expected: type, text: str) -> bool:
     try:
-        return isinstance(json.loads(text), dict)
+        return isinstance(json.loads(text), expected)
     except (ValueError, RecursionError):
         return False
 

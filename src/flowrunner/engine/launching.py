@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Decision
 from flowrunner.core.folding import fold
@@ -81,8 +82,8 @@ class Launcher:
 
     def _tell(self, begun: Beginning, view: RunView, decision: Decision) -> None:
         self._residents.host(begun.new.run_id, view, tuple(outstanding(view.state)))
-        running = (n for n, step in enumerate(view.state.steps) if step.attempt > 0)
-        self._signals.tasks({begun.graph.steps[number].queue for number in running})
+        running = (e.step for e in decision.events if isinstance(e, ev.StepDispatched))
+        self._signals.tasks({view.state.spec(number).queue for number in running})
         if decision.events:
             self._signals.events((begun.new.run_id,))
 

@@ -71,10 +71,11 @@ def still_means(letter: Letter, applied: Applied) -> bool:
                 letter.answer = Answer(inp.Rejected(step, attempt, epoch, outcome))
                 letter.resolve(Verdict.LATE)
             return True
-        case inp.TaskLost(step=step, epoch=epoch):
+        case inp.TaskLost(step=step, epoch=epoch) | inp.CallAsked(step=step, epoch=epoch):
             stale = (step, epoch) in applied.stale
         case inp.TimerFired(step=step, kind=kind):
-            stale = (step, kind.value) in applied.stale
+            # A queue time-out holds only while nobody has the task: epoch 0 is such a guard.
+            stale = (step, kind.value) in applied.stale or (step, 0) in applied.stale
         case _:
             stale = False
     if stale:

@@ -16,7 +16,7 @@ from flowrunner.core.decision import Verdict
 from flowrunner.core.model import RunId
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import list_dead
-from flowrunner.db.runs import list_stalled
+from flowrunner.db.stalls import list_stalled
 from flowrunner.db.workers import delete_dead_workers
 from flowrunner.engine.residents import Residents
 

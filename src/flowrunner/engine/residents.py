@@ -13,7 +13,7 @@ from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
 from flowrunner.core.errors import NotFoundError, UnavailableError
-from flowrunner.core.model import Failure, RunId, StepStatus
+from flowrunner.core.model import Failure, Ref, RunId, StepStatus
 from flowrunner.db.apply import Applied
 from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow, list_events
@@ -21,12 +21,14 @@ from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.runs import LoadedRun, load_run
 from flowrunner.engine.actor import Actor
 from flowrunner.engine.bodies import Bodies
+from flowrunner.engine.calls import Ended
 from flowrunner.engine.committer import Committer, OutcomeUnknownError
 from flowrunner.engine.evaluation import CodeCall, Evaluator
 from flowrunner.engine.judging import Reported
 from flowrunner.engine.letters import Answer, Delivered, Letter, Told
 from flowrunner.engine.signals import Signals
 from flowrunner.engine.views import RunView
+from flowrunner.engine.waiting import CallWaiters
 from flowrunner.wire.tasks import TaskReport
 
 log = structlog.stdlib.get_logger()
@@ -54,6 +56,7 @@ class Residents:
         self._signals = signals
         self._most = most_resident
         self._actors: OrderedDict[RunId, Actor] = OrderedDict()
+        self.waiters = CallWaiters(self.refresh)
         self.loads = 0
 
     async def run(self, ready: asyncio.Event) -> None:
@@ -62,6 +65,7 @@ class Residents:
         try:
             await asyncio.Event().wait()
         finally:
+            self.waiters.close()
             actors, self._actors = list(self._actors.values()), OrderedDict()
             await asyncio.gather(*(actor.stop() for actor in actors))
 
@@ -107,6 +111,17 @@ class Residents:
         view = await self._actor(run_id).look(step, attempt)
         return await self._evaluator.code_call(step, view)
 
+    async def call_end(self, run_id: RunId, step: int, attempt: int, key: str) -> Ended | None:
+        """See `CallWaiters.ended`."""
+        return await self.waiters.ended(run_id, step, attempt, key)
+
+    async def refresh(self, run_id: RunId) -> RunView:
+        """The run as it stands now, whoever moved it."""
+        return await self._actor(run_id).refresh()
+
+    async def body(self, ref: Ref) -> bytes:
+        return await self._bodies.get(ref)
+
     async def deliver(self, run_id: RunId, content: Delivered) -> Verdict:
         """Put *content* into the run's mailbox and wait for what became of it."""
         verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
@@ -146,6 +161,12 @@ class Residents:
         except AWAY as error:
             raise OutcomeUnknownError(str(error).strip()) from error
 
+    async def ensure(self, view: RunView) -> None:
+        try:
+            await self._evaluator.ensure(view)
+        except AWAY as error:
+            raise OutcomeUnknownError(str(error).strip()) from error
+
     async def commit(self, change: Change) -> Applied:
         self._bodies.put(change.payloads)
         return await self._committer.commit(change)
@@ -157,11 +178,11 @@ class Residents:
 
     def moved(self, change: Change) -> None:
         """A decision was committed: say where it is worth looking."""
-        before, after = change.before, change.after
+        after = change.after
         steps = (e.step for e in change.decision.events if isinstance(e, ev.StepEvent))
         touched = set(steps)
-        offered = [n for n in touched if after.steps[n].attempt > before.steps[n].attempt]
-        self._signals.tasks(after.graph.steps[number].queue for number in offered)
+        offered = {e.step for e in change.decision.events if isinstance(e, ev.StepDispatched)}
+        self._signals.tasks(after.spec(number).queue for number in offered)
         if any(_was_withdrawn(change, number) for number in touched):
             self._signals.leases()
         self._signals.events((change.run_id,))
@@ -172,9 +193,13 @@ class Residents:
 
 def _was_withdrawn(change: Change, number: int) -> bool:
     """Whether somebody may still be working on an attempt that is over."""
+    if number >= len(change.before.steps):
+        return False
     before, after = change.before.steps[number], change.after.steps[number]
     was_running = before.status is StepStatus.RUNNING
-    return was_running and (after.status is StepStatus.CANCELLED or after.crashes > before.crashes)
+    is_over = after.attempt > before.attempt or after.status is not StepStatus.RUNNING
+    has_reported = after.epoch != before.epoch
+    return was_running and is_over and not has_reported
 
 
 class _Report:
@@ -184,6 +209,6 @@ class _Report:
 
     def read(self, view: RunView) -> Answer:
         step, attempt, report = self._given
-        is_known = 0 <= step < len(view.state.graph.steps)
+        is_known = 0 <= step < len(view.state.steps)
         spec = self._evaluator.step_of(view, step) if is_known else None
         return Reported(step, attempt, report, spec).read(view)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from pydantic import BaseModel
-
+from flowrunner.core.draft import members
 from flowrunner.core.errors import UnavailableError
 from flowrunner.core.graph import StepKind
 from flowrunner.core.model import Ref, StepStatus
 from flowrunner.db.pool import AWAY
 from flowrunner.definitions.context import StepResult
-from flowrunner.definitions.flow import Step
+from flowrunner.definitions.library import Definition
+from flowrunner.definitions.outputs import adapter, is_structured
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.judging import read_answer
 from flowrunner.engine.views import RunView
@@ -44,13 +44,16 @@ def reader(bodies: Bodies, fresh: Mapping[Ref, bytes]) -> Read:
 
 
 class Results(Mapping[str, object]):
-    """Outputs of completed steps by key (R2-16), as the model that the step's `output=` names."""
+    """Outputs of completed steps by key (R2-16), as the type that the step's `output=` names.
 
-    def __init__(self, view: RunView, steps: Mapping[str, Step], read: Read) -> None:
+    A step with `each` has a list of them: those of the children that completed, in their order.
+    """
+
+    def __init__(self, view: RunView, definition: Definition, read: Read) -> None:
         self._view = view
-        self._steps = steps
+        self._definition = definition
         self._read = read
-        self._known: dict[str, object] = {}
+        self._known: dict[int, object] = {}
 
     def text(self, key: str) -> str:
         """The output as it was stored. Raises KeyError when the step has none."""
@@ -59,18 +62,40 @@ class Results(Mapping[str, object]):
             raise KeyError(key)
         return self._read(ref).decode()
 
-    def __getitem__(self, key: str) -> object:
-        if key not in self._known:
-            self._known[key] = self._value(key)
-        return self._known[key]
+    def of(self, number: int) -> object:
+        """The output of a step or child. Raises KeyError when it has none."""
+        if number not in self._known:
+            self._known[number] = self._value(number)
+        return self._known[number]
 
-    def _value(self, key: str) -> object:
-        text = self.text(key)
-        model: type[BaseModel] | None = self._steps[key].output
-        spec = self._view.state.graph.steps[self._view.state.graph.number_of(key)]
+    def iteration(self, parent: int, iteration: int) -> object | None:
+        """What an iteration of a loop said; None when it said nothing."""
+        family = self._view.state.steps[parent].family
+        number = dict(family.calls).get(str(iteration)) if family is not None else None
+        has_said = number is not None and self._view.output(number) is not None
+        return self.of(number) if has_said and number is not None else None
+
+    def __getitem__(self, key: str) -> object:
+        return self.of(self._view.state.graph.number_of(key))
+
+    def _value(self, number: int) -> object:
+        state = self._view.state
+        spec = state.spec(number)
+        ref = self._view.output(number)
+        if ref is None:
+            raise KeyError(spec.key)
+        text = self._read(ref).decode()
+        at = number if spec.parent is None else spec.parent
+        if spec.kind in {StepKind.APPROVAL, StepKind.WAIT}:
+            return json.loads(text)
+        is_call = spec.parent is not None and spec.item is None
+        output = None if is_call else self._definition.flow.steps[at].output
+        if spec.each is not None:
+            values: list[object] = json.loads(text)
+            return [adapter(output).validate_python(v) for v in values] if output else values
         if spec.kind is StepKind.CODE:
-            return json.loads(text) if model is None else model.model_validate_json(text)
-        return text if model is None else read_answer(text, model)
+            return json.loads(text) if output is None else adapter(output).validate_json(text)
+        return read_answer(text, output) if is_structured(output) else text
 
     def __contains__(self, key: object) -> bool:
         graph = self._view.state.graph
@@ -85,21 +110,45 @@ class Results(Mapping[str, object]):
 
 
 class Outcomes(Mapping[str, StepResult]):
-    """How every step stands, by key."""
+    """How every step of the flow stands, by key; a parent's children stand in its own."""
 
     def __init__(self, view: RunView, results: Results) -> None:
         self._view = view
         self._results = results
 
     def __getitem__(self, key: str) -> StepResult:
-        number = self._view.state.graph.number_of(key)
-        status = self._view.state.steps[number].status
-        error = self._view.error(number) if status is StepStatus.FAILED else None
+        return self.result(self._view.state.graph.number_of(key))
+
+    def result(self, number: int) -> StepResult:
+        """How a step or child stands."""
+        state = self._view.state
+        step = state.steps[number]
+        error = self._view.error(number) if step.status is StepStatus.FAILED else None
         details = None if error is None else {"code": error.code, "message": error.message}
-        return StepResult(key, status.value, self._results.get(key), details)
+        has_said = self._view.output(number) is not None
+        output = self._results.of(number) if has_said else None
+        key, status = state.spec(number).key, step.status.value
+        children = _Children(self, members(step.family)) if step.family is not None else ()
+        return StepResult(key, status, output, details, children)
 
     def __iter__(self) -> Iterator[str]:
         return (step.key for step in self._view.state.graph.steps)
 
     def __len__(self) -> int:
         return len(self._view.state.graph.steps)
+
+
+class _Children(Sequence[StepResult]):
+    """A parent's children, each read when it is looked at."""
+
+    def __init__(self, outcomes: Outcomes, numbers: Sequence[int]) -> None:
+        self._outcomes = outcomes
+        self._numbers = numbers
+
+    def __getitem__(self, index: int | slice) -> StepResult | Sequence[StepResult]:  # pyright: ignore[reportIncompatibleMethodOverride]  # the overloads add nothing
+        if isinstance(index, slice):
+            return _Children(self._outcomes, self._numbers[index])
+        return self._outcomes.result(self._numbers[index])
+
+    def __len__(self) -> int:
+        return len(self._numbers)

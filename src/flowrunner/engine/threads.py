@@ -21,6 +21,10 @@ class HangsError(Exception):
     """User code did not end in its time; a TimeoutError of its own is another thing."""
 
 
+class UnwindError(BaseException):
+    """Ours, to end user code that must not go on, whatever it catches."""
+
+
 Work: TypeAlias = Callable[[], None]
 
 _MOST_IDLE = 32
@@ -81,7 +85,8 @@ async def call(what: str, function: Callable[[], T], seconds: float) -> T:
         try:
             value = finished(function())
         except BaseException as raised:  # noqa: BLE001  # SystemExit in a flow is its own failure
-            error = raised if isinstance(raised, Exception) else RuntimeError(repr(raised))
+            is_ours = isinstance(raised, Exception | UnwindError)
+            error = raised if is_ours else RuntimeError(repr(raised))
         if isinstance(error, StopIteration):
             # A future refuses StopIteration, and the waiter would wait for ever.
             error = RuntimeError(f"StopIteration: {error}")

@@ -30,6 +30,8 @@ class RunView:
     fresh: Mapping[Ref, bytes] = field(default_factory=dict[Ref, bytes])
     usage: Usage = Usage()
     """What all attempts consumed so far."""
+    decided: tuple[ev.ApprovalDecided, ...] = ()
+    """What people said so far."""
 
     @classmethod
     def of(cls, loaded: LoadedRun) -> RunView:
@@ -40,6 +42,7 @@ class RunView:
             loaded.errors,
             loaded.reasons,
             usage=loaded.usage,
+            decided=loaded.decided,
         )
 
     def moved(
@@ -49,7 +52,8 @@ class RunView:
         events = tuple(events)
         ahead = {**self.ahead, **_results(events)}
         usage = _added(self.usage, spent(events))
-        return replace(self, state=state, ahead=ahead, fresh=fresh, usage=usage)
+        decided = self.decided + _decided(events)
+        return replace(self, state=state, ahead=ahead, fresh=fresh, usage=usage, decided=decided)
 
     def committed(self, state: RunState, events: Iterable[ev.Event]) -> RunView:
         """The view after *events* were committed; takes over this view's results."""
@@ -64,7 +68,8 @@ class RunView:
                 self.outputs[step] = result
         self.reasons.update(_reasons(events))
         usage = _added(self.usage, spent(events))
-        return replace(self, state=state, ahead={}, fresh={}, usage=usage)
+        decided = self.decided + _decided(events)
+        return replace(self, state=state, ahead={}, fresh={}, usage=usage, decided=decided)
 
     def output(self, step: int) -> Ref | None:
         result = self.ahead[step] if step in self.ahead else self.outputs.get(step)
@@ -75,6 +80,10 @@ class RunView:
             return None
         result = self.ahead.get(step)
         return result if isinstance(result, Failure) else self.errors.get(step)
+
+
+def _decided(events: Iterable[ev.Event]) -> tuple[ev.ApprovalDecided, ...]:
+    return tuple(event for event in events if isinstance(event, ev.ApprovalDecided))
 
 
 def _begun_anew(events: Iterable[ev.Event]) -> set[int]:

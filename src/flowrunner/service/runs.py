@@ -23,6 +23,7 @@ from flowrunner.core.errors import (
     UnavailableError,
 )
 from flowrunner.core.model import RunId, RunStatus
+from flowrunner.db.acts import find_last_act
 from flowrunner.db.changes import TaskContext
 from flowrunner.db.definitions import ensure_definition
 from flowrunner.db.launch import LaunchVerdict, NewRun
@@ -35,9 +36,11 @@ from flowrunner.definitions.context import Project
 from flowrunner.definitions.definition import Definition
 from flowrunner.definitions.library import Library
 from flowrunner.definitions.manifest import LaunchPlan, plan_launch
+from flowrunner.definitions.pinned import stored_form
 from flowrunner.engine import threads
 from flowrunner.engine.launching import Beginning, Launcher
 from flowrunner.engine.residents import Residents
+from flowrunner.service.control import ended
 from flowrunner.service.finding import RunFinder, uuid7
 from flowrunner.settings import Settings
 
@@ -72,11 +75,13 @@ class Launched:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """*was_live* is false when the run had been cancelled before."""
+    """*was_live* is false when the run had been cancelled before, by *actor*."""
 
     run_id: RunId
     status: RunStatus
     was_live: bool
+    actor: str
+    at: datetime | None
 
 
 class RunService:
@@ -126,16 +131,14 @@ class RunService:
         Safe to repeat. Raises ConflictError when the run ended otherwise before.
         """
         verdict = await self._residents.tell(run_id, inp.CancelRequested(reason, actor))
-        if verdict is Verdict.ACCEPTED:
-            return Cancelled(run_id, RunStatus.CANCELLED, was_live=True)
         head = await self._finder.head(run_id)
-        if head.status is RunStatus.CANCELLED:
-            return Cancelled(run_id, RunStatus.CANCELLED, was_live=False)
-        raise ConflictError(
-            f"the run {head.status.value} before it could be cancelled",
-            status=head.status.value,
-            finished_at=_iso(head.finished_at),
-        )
+        if verdict is not Verdict.ACCEPTED and head.status is not RunStatus.CANCELLED:
+            raise ended(head, None, "could be cancelled")
+        async with self._pool.connection() as conn:
+            act = await find_last_act(conn, run_id, ("run.cancelled",))
+        was_live = verdict is Verdict.ACCEPTED
+        by = actor if act is None else act.actor
+        return Cancelled(run_id, RunStatus.CANCELLED, was_live, by, head.finished_at)
 
     async def head(self, run_id: RunId) -> RunHead:
         """Raises NotFoundError for an unknown run."""
@@ -208,7 +211,7 @@ class RunService:
                     definition.name,
                     definition.hash,
                     definition.graph_json,
-                    definition.sources,
+                    stored_form(definition),
                 )
             self._definitions[definition.hash] = known
         return known
@@ -285,7 +288,3 @@ def _root_problem(folder: Path) -> Problem | None:
             "bad-folder-name", f"{str(folder)!r} cannot be a project", pointer="/project"
         )
     return None
-
-
-def _iso(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
