@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowrunner.core import inputs as inp
+from flowrunner.core.model import Failure
 
 
 def is_possible(given: inp.Input, size: int) -> bool:
@@ -32,17 +33,24 @@ def is_possible(given: inp.Input, size: int) -> bool:
 def precedence(given: inp.Input) -> int:
     """Rank *given* within its batch, low first, so that arrival does not choose the run's end.
 
-    An explicit cancel beats a failure, a failure beats an agent stopped by hand (D2-33); and a
-    result that is there is kept before a failure stops its siblings (D2-32).
+    An explicit cancel beats a failure, a failure beats an agent stopped by hand (D2-33); a result
+    that is there is kept before a failure stops its siblings (D2-32); and a person who decides
+    is heard before the time is over.
     """
     match given:
         case inp.Launched():
             return 0
         case inp.CancelRequested():
             return 1
-        case inp.TaskSettled(outcome=inp.Stopped()):
-            return 4
-        case inp.TaskSettled(outcome=inp.Errored()) | inp.TaskLost():
-            return 3
-        case _:
+        case inp.PauseRequested() | inp.ResumeRequested():
             return 2
+        case inp.TaskSettled(outcome=inp.Stopped()):
+            return 6
+        case inp.ApprovalGiven():
+            return 4
+        case inp.TaskSettled(outcome=inp.Errored()) | inp.TaskLost() | inp.StopRequested():
+            return 5
+        case inp.TimerFired() | inp.StallFound():
+            return 5
+        case _:
+            return 5 if isinstance(getattr(given, "answer", None), Failure) else 3

@@ -49,7 +49,8 @@ def decide_approval(deciding: Deciding, given: inp.ApprovalGiven) -> Verdict:
         return Verdict.LATE
     asked = _approval(deciding, number)
     then = "" if given.approved else given.then or asked.on_reject.value
-    if then == Rejection.REDO and asked.redo_from is None:
+    is_known = then in ("", *Rejection)
+    if not is_known or (then == Rejection.REDO and asked.redo_from is None):
         return Verdict.LATE
     is_spent = then == Rejection.REDO and step.redos >= asked.max_redos
     said = ev.ApprovalDecided(
@@ -75,7 +76,7 @@ def decide_approval(deciding: Deciding, given: inp.ApprovalGiven) -> Verdict:
 def send_back(deciding: Deciding, start: int, given: inp.ApprovalGiven) -> None:
     """Begin anew from *start*: what depends on it is stopped first, the rest goes on."""
     graph = deciding.draft.graph
-    affected = sorted(below(graph, [start]))
+    affected = sorted(below(graph, [start, given.step]))
     for number in affected:
         step = deciding.step(number)
         if number != given.step and not step.status.is_terminal:

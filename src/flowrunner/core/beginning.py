@@ -88,7 +88,8 @@ def sleep(deciding: Deciding, given: inp.WaitSet) -> Verdict:
         return Verdict.LATE
     if given.seconds > 0:
         deciding.emit(ev.StepSlept(number, given.seconds))
-        deciding.set_timer(inp.TimerKind.WAKE, number, 0, given.seconds)
+        token = deciding.step(number).attempt
+        deciding.set_timer(inp.TimerKind.WAKE, number, token, given.seconds)
     else:
         deciding.complete(number, NOTHING)
     return Verdict.ACCEPTED

@@ -10,6 +10,7 @@ from flowrunner.core.deciding import Deciding
 from flowrunner.core.decision import Render, Verdict
 from flowrunner.core.draft import Draft, is_decided
 from flowrunner.core.generations import below
+from flowrunner.core.graph import OnFail
 from flowrunner.core.model import Failure, Opening, RunStatus, StepStatus
 
 _AGAIN = frozenset({StepStatus.FAILED, StepStatus.CANCELLED})
@@ -73,8 +74,7 @@ def retry(deciding: Deciding, given: inp.RetryRequested) -> Verdict:
     if not deciding.run.status.is_terminal:
         return Verdict.LATE
     draft, graph = deciding.draft, deciding.draft.graph
-    again = _what_failed(deciding) if given.from_step is None else _from(draft, given.from_step)
-    _complete(again, draft)
+    again = _what_again(draft, given.from_step)
     if not again.steps and not again.reopened:
         return Verdict.LATE
     key = "" if given.from_step is None else draft.spec(given.from_step).key
@@ -97,30 +97,54 @@ class _Again:
     children: set[int] = field(default_factory=set[int])
 
 
-def _from(draft: Draft, number: int) -> _Again:
-    if number < len(draft.graph.steps):
-        return _Again(steps={number})
-    parent = draft.spec(number).parent
-    if parent is None or number not in draft.children(parent):
-        return _Again()
-    if draft.graph.steps[parent].each is None:
-        return _Again(steps={parent})
-    return _Again(reopened={parent}, children={number})
+def _what_again(draft: Draft, start: int | None) -> _Again:
+    """What begins anew: all that is bad; or *start*, with all that keeps the run from ending well.
 
-
-def _what_failed(deciding: Deciding) -> _Again:
-    draft, again = deciding.draft, _Again()
-    for number, spec in enumerate(draft.graph.steps):
-        step = draft.step(number)
-        bad = {n for n in draft.children(number) if draft.step(n).status in _AGAIN}
-        if not bad and step.status not in _AGAIN:
-            continue
-        if spec.each is not None and step.family is not None:
-            again.reopened.add(number)
-            again.children |= bad
-        else:
-            again.steps.add(number)
+    And what depends on it.
+    """
+    again = _Again()
+    if start is not None and not _add(again, draft, start):
+        return again
+    for number in range(len(draft.graph.steps)):
+        if _is_in_the_way(draft, number) or (start is None and _is_bad(draft, number)):
+            _add(again, draft, number)
+    _complete(again, draft)
     return again
+
+
+def _is_in_the_way(draft: Draft, number: int) -> bool:
+    status, on_fail = draft.step(number).status, draft.spec(number).on_fail
+    is_untolerated = status is StepStatus.FAILED and on_fail is OnFail.FAIL
+    return is_untolerated or status is StepStatus.CANCELLED
+
+
+def _is_bad(draft: Draft, number: int) -> bool:
+    """Whether the step, or one of its children, did not end well."""
+    if draft.step(number).status in _AGAIN:
+        return True
+    # What a step that ended well had stopped, it did not need.
+    failed = (n for n in draft.children(number) if draft.step(n).status is not StepStatus.CANCELLED)
+    return any(_is_bad(draft, n) for n in failed)
+
+
+def _add(again: _Again, draft: Draft, number: int) -> bool:
+    """Let a step begin anew: of a list only what did not end well, or is named.
+
+    False for a child that was left behind by an earlier generation.
+    """
+    named: int | None = None
+    while number >= len(draft.graph.steps):
+        named, parent = number, draft.spec(number).parent
+        if parent is None or number not in draft.children(parent):
+            return False
+        number = parent
+    is_list = draft.graph.steps[number].each is not None and draft.step(number).family is not None
+    if not is_list or (named is None and not _is_bad(draft, number)):
+        again.steps.add(number)
+        return True
+    again.reopened.add(number)
+    again.children |= {n for n in draft.children(number) if n == named or _is_bad(draft, n)}
+    return True
 
 
 def _complete(again: _Again, draft: Draft) -> None:

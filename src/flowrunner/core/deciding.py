@@ -99,16 +99,19 @@ class Deciding:
         spec, attempt = self.spec(number), self.step(number).attempt
         tolerated = spec.parent is not None or spec.on_fail is not OnFail.FAIL
         self.emit(ev.StepFailed(number, attempt, error, tolerated, epoch, usage or Usage()))
-        self.stop_children(number, "parent_failed")
+        drains = not tolerated and self.draft.graph.siblings is Siblings.DRAIN
+        self.stop_children(number, "parent_failed", spares_running=drains)
         if not tolerated:
             # D2-07: nothing stays live; what comes late from those that were stopped is rejected.
-            self.cancel_steps("sibling_failed", spares_running=self._drains)
+            self.cancel_steps("sibling_failed", spares_running=drains)
 
-    def stop_children(self, number: int, reason: str) -> None:
+    def stop_children(self, number: int, reason: str, *, spares_running: bool = False) -> None:
+        """End the live children of a step, and theirs; the step itself is no longer blocked."""
         family = self.step(number).family
         if family is not None and family.live > 0:
             for child in self.draft.children(number):
-                self._stop(child, reason, spares_running=self._drains)
+                self._stop(child, reason, spares_running=spares_running)
+                self.stop_children(child, reason, spares_running=spares_running)
 
     def cancel_steps(self, reason: str, *, spares_running: bool = False) -> None:
         """End every live step; with *spares_running* those at work may end by themselves."""
@@ -119,10 +122,6 @@ class Deciding:
         """Keep a late result on record, a bounded number of times."""
         if self.run.rejected < MAX_REJECTED:
             self.emit(ev.ResultRejected(step, attempt, epoch, outcome))
-
-    @property
-    def _drains(self) -> bool:
-        return self.draft.graph.siblings is Siblings.DRAIN
 
     def _stop(self, number: int, reason: str, *, spares_running: bool) -> None:
         status = self.step(number).status

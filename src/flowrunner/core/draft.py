@@ -117,7 +117,7 @@ class Draft:
         for number in numbers:
             step = self.step(number)
             if step.status is StepStatus.EXCLUDED and step.waiting == 0:
-                self._arrive(number, cut=step.cut > 0)
+                self._arrive(number, cut=step.is_cut)
 
     def _ended(self, number: int) -> None:
         step, spec = self.step(number), self.spec(number)
@@ -144,7 +144,7 @@ class Draft:
                 after = counted(before, self.spec(below), done=is_done, bad=is_bad, cut=is_cut)
                 self.put(below, after)
                 if after.status is StepStatus.EXCLUDED and after.waiting == 0:
-                    waiting.append((below, False, False, after.cut > 0))
+                    waiting.append((below, False, False, after.is_cut))
 
     def _child_ended(self, parent: int, number: int, status: StepStatus) -> None:
         step = self.step(parent)
@@ -203,6 +203,5 @@ def counted(step: StepState, spec: StepSpec, *, done: bool, bad: bool, cut: bool
 def cascades(step: StepState, spec: StepSpec, status: StepStatus) -> bool:
     """Whether a step that ends with *status* takes its dependents along."""
     if status is StepStatus.SKIPPED:
-        taken_along = step.opening is Opening.NEVER and step.cut > 0
-        return taken_along or spec.on_skip is OnSkip.CASCADE
+        return step.is_cut or spec.on_skip is OnSkip.CASCADE
     return status is StepStatus.FAILED and spec.on_fail is OnFail.CASCADE

@@ -109,6 +109,8 @@ class _Checker:
     def _root(self, name: str, at: int) -> Schema:
         if name not in self._roots:
             message = f"there is no '{name}' here"
+            if name in {"steps", "outcomes"}:
+                message = "no step has ended when this is decided"
             self.faults.append(Fault("unknown-name", message, at, _known(self._roots)))
         return self._roots.get(name, ANYTHING)
 

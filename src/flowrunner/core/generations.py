@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from flowrunner.core.draft import Draft, members
+from flowrunner.core.draft import Draft, is_decided
 from flowrunner.core.events import RunRetried
 from flowrunner.core.graph import Graph, OnFail, StepSpec
 from flowrunner.core.model import Family, RunStatus, StepState, StepStatus, opening
@@ -35,18 +36,27 @@ def begin_anew(draft: Draft, event: RunRetried) -> None:
     if draft.run.status.is_terminal:
         draft.set_run(status=RunStatus.RUNNING, failure=None)
     draft.set_run(generation=event.generation)
+    stale = _stale(draft, event)
     for number in event.steps:
-        keeps_calls = not event.from_step and not draft.spec(number).has_children
-        _reset(draft, number, keeps_calls=keeps_calls)
-    _recount(draft, {n for n in event.steps if n < len(draft.graph.steps)})
+        family = draft.family(number) if number not in stale else Family()
+        _reset(draft, number, _finished_calls(draft, family, but=event.from_step))
+    # Before others count how their needs ended: these no longer have.
     for parent in event.reopened:
-        _reopen(draft, parent, [n for n in event.steps if draft.spec(n).parent == parent])
+        _reopen(draft, parent)
+    _recount(draft, {n for n in event.steps if n < len(draft.graph.steps)})
     draft.set_run(tolerated=_tolerated(draft))
 
 
-def _reset(draft: Draft, number: int, *, keeps_calls: bool) -> None:
+def _stale(draft: Draft, event: RunRetried) -> set[int]:
+    """What may not be answered from earlier calls: its inputs change, or a person named it."""
+    graph, first = draft.graph, {*event.steps, *event.reopened}
+    again = {n for n in first if n < len(graph.steps)}
+    named = {n for n in event.steps if draft.spec(n).key == event.from_step}
+    return named | below(graph, {below for n in again for below in graph.dependents[n]})
+
+
+def _reset(draft: Draft, number: int, family: Family | None) -> None:
     before = draft.step(number)
-    family = _finished_calls(draft, before.family) if keeps_calls else None
     after = StepState(
         waiting=1,  # counted anew below, or released by the parent
         attempt=before.attempt,
@@ -57,14 +67,12 @@ def _reset(draft: Draft, number: int, *, keeps_calls: bool) -> None:
     draft.put(number, after)
 
 
-def _finished_calls(draft: Draft, family: Family | None) -> Family | None:
+def _finished_calls(draft: Draft, family: Family, *, but: str) -> Family | None:
     """What a code step's journal still answers: calls that completed are not paid for again."""
-    if family is None or not family.calls:
-        return None
     calls = tuple(
         (key, number)
         for key, number in family.calls
-        if draft.step(number).status is StepStatus.COMPLETED
+        if draft.step(number).status is StepStatus.COMPLETED and draft.spec(number).key != but
     )
     return Family(size=len(calls), completed=len(calls), calls=calls) if calls else None
 
@@ -96,42 +104,46 @@ def recounted(step: StepState, spec: StepSpec, needs: Iterable[Arrival | None]) 
 
 
 def arrival(step: StepState, on_fail: OnFail) -> Arrival | None:
-    """What a need counts for in its dependents None while it has not ended."""
+    """What a need counts for in its dependents; None while it has not ended."""
     match step.status:
         case StepStatus.COMPLETED:
             return (1, 0, 0)
         case StepStatus.SKIPPED:
             return (0, 0, int(step.cascades))
         case StepStatus.EXCLUDED if step.waiting == 0:
-            return (0, 0, int(step.cut > 0))
+            return (0, 0, int(step.is_cut))
         case StepStatus.FAILED if on_fail is not OnFail.FAIL:
             return (0, 1, int(step.cascades))
         case _:
             return None
 
 
-def _reopen(draft: Draft, parent: int, children: list[int]) -> None:
+def _reopen(draft: Draft, parent: int) -> None:
     """Let a list's parent wait again for those of its children that begin anew."""
-    step = draft.step(parent)
-    family = step.family or Family()
-    family = replace(family, live=len(children), failed=0, released=0)
+    step, each = draft.step(parent), draft.spec(parent).each
+    ends = Counter(draft.step(child).status for child in draft.children(parent))
+    family = replace(
+        draft.family(parent),
+        live=ends[StepStatus.PENDING],
+        completed=ends[StepStatus.COMPLETED],
+        failed=ends[StepStatus.FAILED],
+        released=0,
+    )
     draft.put(parent, replace(step, status=StepStatus.BLOCKED, family=family, cascades=False))
-    each = draft.spec(parent).each
-    for _ in range(min(len(children), each.parallel if each else 1)):
+    for _ in range(min(family.live, each.parallel if each else 1)):
         draft.release(parent)
-    if not children:
+    if is_decided(family):
         draft.complete.append(parent)
 
 
 def _tolerated(draft: Draft) -> int:
-    graph = draft.graph
-    count = 0
-    for number, spec in enumerate(graph.steps):
-        step = draft.step(number)
-        is_tolerated = spec.on_fail is not OnFail.FAIL
-        count += step.status is StepStatus.FAILED and is_tolerated
-        children = members(step.family) if step.family else ()
-        count += sum(draft.step(child).status is StepStatus.FAILED for child in children)
+    """Count the failures that the run goes on with; those of earlier generations are forgotten."""
+    specs, count = draft.graph.steps, 0
+    waiting = [(number, spec.on_fail is not OnFail.FAIL) for number, spec in enumerate(specs)]
+    while waiting:
+        number, is_tolerated = waiting.pop()
+        count += is_tolerated and draft.step(number).status is StepStatus.FAILED
+        waiting += [(child, True) for child in draft.children(number)]
     return count
 
 

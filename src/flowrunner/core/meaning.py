@@ -95,7 +95,9 @@ def _apply_blocked(
 ) -> None:
     match event:
         case ev.StepSlept():
-            draft.move(event.step, StepStatus.BLOCKED)
+            # A wait that is begun anew must not be ended by the timer of the earlier one.
+            attempt = draft.step(event.step).attempt + 1
+            draft.move(event.step, StepStatus.BLOCKED, attempt=attempt)
         case ev.ApprovalRequested(attempt=attempt):
             draft.move(event.step, StepStatus.BLOCKED, attempt=attempt)
         case ev.ApprovalReminded():

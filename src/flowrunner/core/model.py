@@ -169,6 +169,11 @@ class StepState:
         )
 
     @property
+    def is_cut(self) -> bool:
+        """It can never begin because something took it along; so it takes along what follows."""
+        return self.opening is Opening.NEVER and self.cut > 0
+
+    @property
     def is_waited_for(self) -> bool:
         """Something outside will move the step: a task's end, an answer or a timer."""
         return self.delayed or self.status in {StepStatus.RUNNING, StepStatus.BLOCKED}

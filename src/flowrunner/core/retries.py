@@ -16,7 +16,8 @@ def next_delay(policy: RetryPolicy, failure: Failure, failures: int, seed: str) 
     *failures* counts this one. The wait doubles up to the cap; "full jitter" between half and all
     of it is a function of *seed*, so that the same decision is taken by every replica.
     """
-    if failure.failure_class not in _MAY_HEAL or failures >= policy.max_attempts:
+    heals = failure.failure_class in _MAY_HEAL and failure.failure_class in policy.classes
+    if not heals or failures >= policy.max_attempts:
         return None
     # The exponent is bounded first: 2.0 ** 1100 overflows, and the core must not raise.
     ceiling = min(policy.cap_seconds, policy.base_seconds * 2.0 ** min(failures - 1, 60))

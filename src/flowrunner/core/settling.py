@@ -68,7 +68,7 @@ def call(deciding: Deciding, given: inp.CallAsked) -> Verdict:
     number = given.step
     step, spec = deciding.step(number), deciding.spec(number)
     is_current = step.status is StepStatus.RUNNING and step.attempt == given.attempt
-    if not is_current or spec.kind is not StepKind.CODE or deciding.run.failure is not None:
+    if not is_current or spec.kind is not StepKind.CODE:
         return Verdict.LATE
     calls = dict(step.family.calls) if step.family is not None else {}
     if given.key in calls:
@@ -77,7 +77,7 @@ def call(deciding: Deciding, given: inp.CallAsked) -> Verdict:
     if len(calls) >= MAX_CALLS:
         message = f"step '{spec.key}' made more than {MAX_CALLS} calls"
         deciding.end_failed(number, Failure("too_many_calls", message), given.epoch)
-        return Verdict.LATE
+        return Verdict.ACCEPTED
     deciding.emit(
         ev.CallRequested(
             number,
@@ -94,9 +94,10 @@ def call(deciding: Deciding, given: inp.CallAsked) -> Verdict:
 
 def fire(deciding: Deciding, given: inp.TimerFired) -> Verdict:
     """A timer is due; it goes with the decision that it causes."""
-    if not _fired(deciding, given):
+    guard = TimerGuard(given.kind, given.step, given.token)
+    if guard in deciding.guards or not _fired(deciding, given):
         return Verdict.LATE
-    deciding.guards.append(TimerGuard(given.kind, given.step, given.token))
+    deciding.guards.append(guard)
     return Verdict.ACCEPTED
 
 
@@ -111,7 +112,7 @@ def _fired(deciding: Deciding, given: inp.TimerFired) -> bool:
         case inp.TimerKind.QUEUE:
             return _wait_no_more(deciding, given)
         case inp.TimerKind.WAKE:
-            return _wake(deciding, given.step)
+            return _wake(deciding, given)
         case inp.TimerKind.EXPIRY:
             return approving.expire(deciding, given.step, given.token)
         case inp.TimerKind.REMINDER:
@@ -153,18 +154,19 @@ def _wait_no_more(deciding: Deciding, given: inp.TimerFired) -> bool:
     return True
 
 
-def _wake(deciding: Deciding, number: int) -> bool:
-    is_wait = deciding.spec(number).kind is StepKind.WAIT
-    if not is_wait or deciding.step(number).status is not StepStatus.BLOCKED:
+def _wake(deciding: Deciding, given: inp.TimerFired) -> bool:
+    step = deciding.step(given.step)
+    is_wait = deciding.spec(given.step).kind is StepKind.WAIT
+    if not is_wait or step.status is not StepStatus.BLOCKED or step.attempt != given.token:
         return False
-    deciding.complete(number, NOTHING)
+    deciding.complete(given.step, NOTHING)
     return True
 
 
 def finish(deciding: Deciding, given: inp.ReportRendered) -> Verdict:
     """The report is there, or cannot be had: the run ends (D2-32, R2-45)."""
     run = deciding.run
-    if run.remaining > 0:
+    if run.remaining > 0 or given.actor:  # who asked for it asked when the run had ended
         return Verdict.LATE
     if run.failure is not None:
         report = None if isinstance(given.answer, Failure) else given.answer
@@ -192,7 +194,7 @@ def rendered_again(deciding: Deciding, given: inp.ReportRendered) -> Verdict:
 def repair(deciding: Deciding, given: inp.StallFound) -> Verdict:
     """Give a run that waits for nothing its next cause; say so only if there was none (P4)."""
     draft = deciding.draft
-    orphans = [n for n in dict.fromkeys(given.missing) if draft.step(n).is_waited_for]
+    orphans = [n for n in dict.fromkeys(given.missing) if _is_adoptable(deciding, n)]
     look_at_all(deciding)
     if orphans or draft.woken or draft.lost or draft.complete or deciding.run.remaining == 0:
         deciding.emit(ev.RunRepaired(given.reason))
@@ -205,6 +207,12 @@ def repair(deciding: Deciding, given: inp.StallFound) -> Verdict:
     deciding.emit(ev.RunFailing(Failure("unsatisfiable", "no step at work, none can begin")))
     deciding.cancel_steps("unsatisfiable")
     return Verdict.ACCEPTED
+
+
+def _is_adoptable(deciding: Deciding, number: int) -> bool:
+    """Whether a task or a timer moves the step, not its children."""
+    step = deciding.step(number)
+    return step.is_waited_for and not deciding.spec(number).has_children
 
 
 def _adopt(deciding: Deciding, number: int) -> None:

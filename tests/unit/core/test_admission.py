@@ -64,20 +64,33 @@ def test_an_exclusion_named_twice_is_no_launch() -> None:
 
 
 def test_who_is_heard_first() -> None:
-    """D2-33: launch, cancel, results and answers, failures and losses, hand-made stops."""
+    """D2-33, D2-32: what is there is kept before what fails; a person comes before a timer."""
     ranks = [
         [inp.Launched("f", "small", "d")],
         [inp.CancelRequested("r", "ann")],
+        [inp.PauseRequested("r", "ann"), inp.ResumeRequested("r", "ann")],
         [
             inp.TaskSettled(0, 1, 1, DONE),
             inp.PromptBuilt(0, Ref("p")),
             inp.GuardEvaluated(0, answer=False),
+            inp.Gathered(0, Ref("o")),
+            inp.LoopJudged(0, 1, answer=True),
             inp.ReportRendered(Ref("r")),
-            inp.StallFound("r"),
             inp.Rejected(0, 1, 1, "o"),
+            inp.CallAsked(0, 1, 1, "k", Ref("p")),
+        ],
+        [inp.ApprovalGiven(0, 1, True, "ann", Ref("a"))],
+        [
+            inp.TaskSettled(0, 1, 1, inp.Errored(FATAL)),
+            inp.TaskLost(0, 1, 1, "r"),
+            inp.PromptBuilt(0, FATAL),
+            inp.GuardEvaluated(0, FATAL),
+            inp.Gathered(0, FATAL),
+            inp.LoopJudged(0, 1, FATAL),
+            inp.StopRequested(0, "r", "ann"),
+            inp.StallFound("r"),
             inp.TimerFired(inp.TimerKind.RETRY, 0, 1),
         ],
-        [inp.TaskSettled(0, 1, 1, inp.Errored(FATAL)), inp.TaskLost(0, 1, 1, "r")],
         [inp.TaskSettled(0, 1, 1, inp.Stopped("r"))],
     ]
 

@@ -95,12 +95,20 @@ def test_an_answer_is_heard_once(word: str) -> None:
     """D2-01, D2-12, I7: a second replica's answer to the same question comes late."""
     state = a_run(a_graph("a?", "b"))
 
-    decision = decided(state, word, "a yes", "a no")
+    decision = decided(state, word, word)
     after = told(state, a_word(state, word))
 
-    assert decision.verdicts == (Verdict.ACCEPTED, Verdict.LATE, Verdict.LATE)
+    assert decision.verdicts == (Verdict.ACCEPTED, Verdict.LATE)
     assert decided(after, word).verdicts == (Verdict.LATE,)
     assert decided(after, word).events == ()
+
+
+def test_an_answer_comes_before_an_error() -> None:
+    """D2-33, I5: of two replicas one got an answer; in whichever order, that one counts."""
+    state = a_run(a_graph("a?", "b"))
+
+    for batch in (("a broken", "a yes"), ("a yes", "a broken")):
+        assert what_happens(state, *batch) == ["a#1 dispatched"]
 
 
 def test_an_answer_nobody_asked_for_is_late() -> None:
@@ -143,8 +151,8 @@ def test_the_rest_of_a_wave_goes_on() -> None:
 
     assert what_happens(state, "a yes", "b broken", "c yes") == [
         "a#1 dispatched",
-        "b#0 failed: definition_error, tolerated",
         "c#1 dispatched",
+        "b#0 failed: definition_error, tolerated",
     ]
 
 
