@@ -19,8 +19,9 @@ from pathlib import Path
 
 from flowrunner.core.errors import FlowRunnerError, InvalidInputError
 from flowrunner.dispatch.static.agent import Request, review
+from flowrunner.dispatch.static.forms import Json, answer_in
 from flowrunner.dispatch.static.lenses import LENSES
-from flowrunner.dispatch.static.prompt import read_scope
+from flowrunner.dispatch.static.prompt import FINDINGS, Wish, read_wish
 from flowrunner.dispatch.static.settings import PERSONA, persona_from_environment
 
 MAX_PROMPT = 16 * 1024 * 1024
@@ -32,15 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the answer only when it is whole: else nothing on stdout, and a status above 0."""
     arguments = _arguments(argv)
     try:
-        answer = review(
-            Request(
-                root=Path(arguments.root),
-                persona=arguments.persona or persona_from_environment(),
-                files=read_scope(_prompt()),
-                per_rule=arguments.per_rule,
-                seconds=arguments.seconds,
-            )
-        )
+        answer = _answer(arguments, read_wish(_prompt()))
     except InvalidInputError as error:
         problems = "\n".join(str(problem) for problem in error.problems)
         sys.stderr.write(f"static agent: {error}\n{problems}\n")
@@ -48,9 +41,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FlowRunnerError as error:
         sys.stderr.write(f"static agent: {error.code}: {error}\n")
         return FAILED
-    sys.stdout.write(json.dumps(answer.model_dump(mode="json"), ensure_ascii=True) + "\n")
+    sys.stdout.write(json.dumps(answer, ensure_ascii=True) + "\n")
     sys.stdout.flush()
     return 0
+
+
+def _answer(arguments: argparse.Namespace, wish: Wish) -> Json:
+    root = Path(arguments.root)
+    if wish.answer != FINDINGS:
+        return answer_in(wish, root)
+    request = Request(
+        root=root,
+        persona=arguments.persona or persona_from_environment(),
+        files=wish.files,
+        per_rule=arguments.per_rule,
+        seconds=arguments.seconds,
+    )
+    return review(request).model_dump(mode="json")
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -13,6 +13,7 @@ from flowrunner.dispatch.static.checks import (
     prose,
     size,
     sql,
+    structure,
     syntax,
     text,
 )
@@ -37,7 +38,7 @@ _SYNTAX = tuple(rule for rule in correctness.RULES if rule.code == "syntax-error
 _HOLES = (leaks.LEAKS, text.DECEIVING, deployment.INJECTIONS, deployment.FOREIGN)
 _SUPPLY = (deployment.BRANCHES, deployment.DOWNLOADS)
 _FLOW = (control_flow.DEAD, control_flow.HANDLERS, control_flow.AWAITS)
-_SIZE = (size.FUNCTIONS, size.MODULES)
+_SHAPE = (structure.STRUCTURE, size.FUNCTIONS, size.MODULES)
 _SQL = tuple(rule for rule in security.RULES if rule.code in {"S608", "S611", "S301", "S302"})
 _ALARMS = tuple(rule for rule in behaviour.RESILIENCE if rule.code in {"E722", "S110", "B012"})
 
@@ -50,9 +51,9 @@ _LENSES = (
     Lens("newcomer", (*_SYNTAX, *shape.READING), (*_PLAIN, size.PURPOSE)),
     Lens("test-engineer", (*shape.TESTING, *correctness.CERTAIN), (assertions.IDLE,)),
     Lens("edge-case-explorer", behaviour.RESILIENCE, (control_flow.HANDLERS,)),
-    Lens("structural-analyst", shape.SHAPE, _SIZE),
-    Lens("software-architect", shape.SHAPE, _SIZE),
-    Lens("system-architect", shape.SHAPE, _SIZE),
+    Lens("structural-analyst", shape.SHAPE, _SHAPE),
+    Lens("software-architect", shape.SHAPE, _SHAPE),
+    Lens("system-architect", shape.SHAPE, _SHAPE),
     Lens("concurrency-analyst", behaviour.CONCURRENCY, (control_flow.AWAITS, control_flow.LOCKS)),
     Lens("data-engineer", (*behaviour.STORAGE, *_SQL), (sql.CHANGES,)),
     Lens(
@@ -61,7 +62,7 @@ _LENSES = (
         (*_PLAIN, *_SUPPLY, deployment.INJECTIONS, deployment.IMAGES, deployment.PRIVILEGES),
     ),
     Lens("on-call-engineer", (*behaviour.LOGGING, *_ALARMS), ()),
-    Lens("documentation-auditor", (), (prose.LINKS, prose.COMMANDS, prose.TARGETS, text.CONFLICTS)),
+    Lens("documentation-auditor", (), (*prose.DOCUMENTS, text.CONFLICTS)),
     Lens("gap-analyst", shape.TESTING, (assertions.IDLE,)),
     Lens(
         "risk-analyst",

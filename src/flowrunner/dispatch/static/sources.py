@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from flowrunner.dispatch.static.rules.rule import Rule
 from flowrunner.evidence import languages
+from flowrunner.evidence.docs.audit import Audit
+from flowrunner.evidence.structure.faults import Fault, find_faults
+from flowrunner.evidence.structure.survey import Survey
 from flowrunner.evidence.tree import Refusal, Tree, confine, read_bytes, read_lines
 
 
@@ -29,11 +32,24 @@ class Source:
     is_utf8: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Project:
     """What a check may ask about the rest of the project."""
 
     root: Path
+
+    @cached_property
+    def documents(self) -> Audit:
+        """What the project's pages say of it; read when first asked for."""
+        return Audit(self.root)
+
+    @cached_property
+    def faults(self) -> Mapping[str, tuple[Fault, ...]]:
+        """What stands out in the project's structure, by file."""
+        found: dict[str, tuple[Fault, ...]] = {}
+        for fault in find_faults(Survey(self.documents.facts)):
+            found[fault.path] = (*found.get(fault.path, ()), fault)
+        return found
 
     def has(self, path: str) -> bool:
         """Return whether a relative path names something inside the project."""
@@ -50,13 +66,14 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A rule that holds at a place; lines count from 1. *title* never holds a secret."""
+    """A rule that holds at a place; lines count from 1. *title* and *told* never hold a secret."""
 
     rule: Rule
     line: int
     title: str
     end: int | None = None
     suggestion: str = ""
+    told: str = ""
 
 
 @dataclass(frozen=True, slots=True)

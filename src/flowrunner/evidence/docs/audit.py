@@ -32,10 +32,15 @@ class Audit:
         self.facts = Facts(root, list_files(root).paths if paths is None else tuple(paths))
         self._page_of = cache(self._read)
         self._labels = cache(self._find_labels)
+        self.told = cache(self._tell)
 
     def page(self, path: str) -> Page | None:
         """Return a page of the tree, None if it is none."""
         return self._page_of(path)
+
+    def _tell(self, path: str) -> tuple[Statement, ...]:
+        page = self._page_of(path)
+        return () if page is None else tuple(self.statements(page))
 
     def statements(self, page: Page) -> Iterator[Statement]:
         """Yield what the page says and whether it is so, without repeats.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowrunner.dispatch.static.redaction import find_secrets
 from flowrunner.dispatch.static.rules.rule import Rule
 from flowrunner.dispatch.static.sources import Check, Hit, Project, Source
+from flowrunner.evidence.redaction import find_secrets
 from flowrunner.wire.findings import Severity
 
 _WHY = "Whoever can read the repository, or ever could, has it: take it back and make a new one."

@@ -1,0 +1,103 @@
+"""Answers in other forms than findings: what can be said without a model, and that none was asked.
+
+A judgement is never made up: whoever asks for one gets an empty answer that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import BaseModel, JsonValue
+
+from flowrunner.core.errors import InvalidInputError, Problem
+from flowrunner.dispatch.static.prompt import Wish
+from flowrunner.evidence.docs.audit import Audit
+from flowrunner.evidence.docs.pages import Page
+from flowrunner.evidence.docs.said import About, Extract, Said
+from flowrunner.evidence.docs.statements import Kind, Statement
+from flowrunner.evidence.quoting import quote_at
+from flowrunner.evidence.text import visible
+from flowrunner.wire.findings import Ruling, Rulings, Verdict
+
+Json: TypeAlias = dict[str, JsonValue]
+
+MOST = 1000
+UNASKED = "No model was asked"
+
+_ABOUT: Mapping[Kind, About] = {
+    Kind.LINK: "path", Kind.ANCHOR: "path", Kind.FILE: "path", Kind.PATH: "path",
+    Kind.TARGET: "command", Kind.OPTION: "command", Kind.COMMAND: "command",
+    Kind.VARIABLE: "setting", Kind.NAME: "name", Kind.IMPORT: "example", Kind.CODE: "example",
+    Kind.VERSION: "number",
+}  # fmt: skip
+
+
+def answer_in(wish: Wish, root: Path) -> Json:
+    """Answer in the form that is wished for. Raises InvalidInputError for one that is unknown."""
+    form = _FORMS.get(wish.answer)
+    if form is None:
+        known = ", ".join(("findings", *_FORMS))
+        message = f"the form {visible(wish.answer)!r} is not one of {known}"
+        raise InvalidInputError("the prompt is not understood", [Problem("unknown-form", message)])
+    return form(wish, root)
+
+
+def _rulings(wish: Wish, _root: Path) -> Json:
+    reason = f"{UNASKED}: nobody has tried to refute this."
+    rulings = (Ruling(finding=c, verdict=Verdict.UNVERIFIED, reason=reason) for c in wish.claims)
+    return _json(Rulings(rulings=tuple(rulings), summary=f"{UNASKED}.", model_asked=False))
+
+
+def _statements(wish: Wish, root: Path) -> Json:
+    """Extract what a program can read off the pages, true or false."""
+    audit = Audit(root)
+    pages = [page for path in wish.files or () if (page := audit.page(path)) is not None]
+    found = [said for page in pages for said in _said(page, audit)]
+    summary = f"{UNASKED}: these are {len(found)} statements that a program can read off a page."
+    return _json(
+        Extract(
+            statements=tuple(found[:MOST]),
+            pages_read=tuple(page.path for page in pages),
+            summary=summary,
+            model_asked=False,
+            truncated=len(found) > MOST,
+        )
+    )
+
+
+def _said(page: Page, audit: Audit) -> Iterator[Said]:
+    for statement in audit.told(page.path):
+        quoted = quote_at(page.lines, statement.line)
+        if quoted is not None:
+            yield Said(
+                file=page.path,
+                line_start=quoted.first,
+                quote=quoted.text,
+                says=_words(statement),
+                about=_ABOUT[statement.kind],
+            )
+
+
+def _words(statement: Statement) -> str:
+    return visible(f"{statement.subject} exists")[:1000]
+
+
+def _nothing(name: str) -> Callable[[Wish, Path], Json]:
+    def answer(_wish: Wish, _root: Path) -> Json:
+        return {name: [], "summary": f"{UNASKED}: this takes judgement.", "model_asked": False}
+
+    return answer
+
+
+def _json(answer: BaseModel) -> Json:
+    return answer.model_dump(mode="json")
+
+
+_FORMS: Mapping[str, Callable[[Wish, Path], Json]] = {
+    "rulings": _rulings,
+    "statements": _statements,
+    "risks": _nothing("risks"),
+    "picture": _nothing("components"),
+}

@@ -1,0 +1,37 @@
+"""What an agent that reads pages answers: the statements in them that somebody may rely on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from flowrunner.wire.findings import Line, Path
+
+About = Literal["path", "command", "setting", "name", "example", "behaviour", "number", "other"]
+Quote = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Said(BaseModel):
+    """One statement of a page; *says* is it in words that can be true or false."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    file: Path
+    line_start: Line
+    line_end: Line | None = None
+    quote: Quote
+    says: str = Field(min_length=1, max_length=1000)
+    about: About = "other"
+
+
+class Extract(BaseModel):
+    """*pages_read* lists only pages that were read whole."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    statements: tuple[Said, ...] = Field(max_length=1000)
+    pages_read: tuple[Path, ...] = Field(default=(), max_length=10_000)
+    summary: str = Field(default="", max_length=4000)
+    model_asked: bool = True
+    truncated: bool = False
