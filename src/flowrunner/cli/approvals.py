@@ -9,11 +9,12 @@ import click
 
 from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.paint import Canvas
-from flowrunner.cli.shell import Shell, paper, table, takes_shell
-from flowrunner.cli.text import clean, clean_text, countdown
+from flowrunner.cli.shell import Shell, paper, takes_shell
+from flowrunner.cli.tables import Columns
+from flowrunner.cli.text import clean, clean_text, countdown, fit
 from flowrunner.wire.approvals import Approval
 
-_COLUMNS = {
+_HEADINGS = {
     "run": "RUN",
     "step": "STEP",
     "flow": "FLOW",
@@ -21,7 +22,18 @@ _COLUMNS = {
     "expires": "EXPIRES",
     "title": "QUESTION",
 }
-_DECIDED = {**_COLUMNS, "status": "STATUS", "by": "BY", "title": "QUESTION"}
+_COLUMNS = Columns(
+    _HEADINGS,
+    numbers=frozenset({"waits"}),
+    optional=frozenset({"expires"}),
+    expendable=("flow", "expires", "waits"),
+)
+_DECIDED = Columns(
+    {**_HEADINGS, "status": "STATUS", "by": "BY", "title": "QUESTION"},
+    optional=frozenset({"expires", "by"}),
+    expendable=("flow", "expires", "waits"),
+)
+_STEP_CELLS = 24
 _STATUSES = ("open", "approved", "rejected", "expired", "withdrawn")
 
 
@@ -52,7 +64,7 @@ def command(
             shell.say(asked.id)
         return
     now = datetime.now(UTC)
-    show = _whole if run is not None else listed
+    show = whole if run is not None else listed
     for line in show(page.items, now, paper(shell)):
         shell.say(line)
     if page.next_cursor:
@@ -63,16 +75,21 @@ def listed(asked: Sequence[Approval], now: datetime, canvas: Canvas) -> Iterator
     """A line per question, and for open ones how to answer."""
     is_decided = any(each.status != "open" for each in asked)
     columns = _DECIDED if is_decided else _COLUMNS
-    heading, *lines = table((_row(each, now) for each in asked), columns, width=canvas.width)
+    rows = [_row(each, now) for each in asked]
+    for row in rows if canvas.symbols else ():
+        row["step"] = fit(row["step"], min(_STEP_CELLS, canvas.width * 2 // 5))
+    heading, *lines = columns.lines(rows, canvas.width)
     yield canvas.bold(heading)
     yield from lines
-    if any(each.status == "open" for each in asked):
+    if not is_decided:
+        what = f"{rows[0]['run']}" if len(rows) == 1 else "RUN [STEP]"
         yield ""
-        yield "show one:  flowrunner approvals RUN"
-        yield "decide:    flowrunner approve RUN [STEP]   or   flowrunner reject RUN [STEP] -m WHY"
+        yield f"read:    flowrunner approvals {what.partition(' ')[0]}"
+        yield f"approve: flowrunner approve {what}"
+        yield f"reject:  flowrunner reject {what} -m WHY"
 
 
-def _whole(asked: Sequence[Approval], now: datetime, canvas: Canvas) -> Iterator[str]:
+def whole(asked: Sequence[Approval], now: datetime, canvas: Canvas) -> Iterator[str]:
     """Each question as it was put, and what to type."""
     for number, each in enumerate(asked):
         if number:

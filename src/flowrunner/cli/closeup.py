@@ -8,23 +8,27 @@ from dataclasses import dataclass
 
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.paint import Canvas
-from flowrunner.cli.shell import Shell, paper, table
+from flowrunner.cli.shell import Shell, paper
+from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import clean, clean_text, money, span, tokens_of
 from flowrunner.client import Client, NotFoundError
 from flowrunner.wire.runs import Attempt, Run
 from flowrunner.wire.steps import AttemptDetail, StepDetail
 
-_COLUMNS = {
-    "try": "TRY",
-    "status": "STATUS",
-    "time": "TIME",
-    "tokens": "TOKENS",
-    "cost": "COST",
-    "worker": "WORKER",
-    "error": "ERROR",
-}
-_NUMBERS = frozenset({"try", "time", "tokens", "cost"})
-_OPTIONAL = frozenset({"tokens", "cost"})
+_COLUMNS = Columns(
+    {
+        "try": "TRY",
+        "status": "STATUS",
+        "time": "TIME",
+        "tokens": "TOKENS",
+        "cost": "COST",
+        "worker": "WORKER",
+        "error": "ERROR",
+    },
+    numbers=frozenset({"try", "time", "tokens", "cost"}),
+    optional=frozenset({"tokens", "cost"}),
+    expendable=("worker", "tokens", "cost"),
+)
 _PLACE = re.compile(r"(?P<key>.+?)(?:#(?P<attempt>\d+))?\Z", re.DOTALL)
 
 
@@ -94,8 +98,7 @@ def lines(found: Closeup, canvas: Canvas) -> Iterator[str]:
         yield clean(why)
     if found.attempts:
         yield ""
-        rows = map(_row, found.attempts)
-        yield from table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+        yield from _COLUMNS.lines(map(_row, found.attempts), canvas.width)
     chosen = found.chosen
     parts = {
         "Prompt": chosen.prompt if chosen else None,

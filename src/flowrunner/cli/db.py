@@ -9,7 +9,8 @@ from psycopg import AsyncConnection
 
 from flowrunner.bootstrap import Addresses, SchemaError, reach_database
 from flowrunner.cli.configure import configure
-from flowrunner.cli.shell import Shell, table, takes_shell
+from flowrunner.cli.shell import Shell, takes_shell
+from flowrunner.cli.tables import table
 from flowrunner.db import migrations
 from flowrunner.db.pages import RunFilter, count_runs
 from flowrunner.db.sizes import TableSize, list_table_sizes

@@ -10,19 +10,23 @@ import click
 from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.paint import Canvas
-from flowrunner.cli.shell import Shell, paper, table, takes_shell
+from flowrunner.cli.shell import Shell, paper, takes_shell
+from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import clean, fit, money, span
 from flowrunner.wire.comparing import Diff, DiffSide, FindingBrief, StepDiff, StepSide
 
-_SIDES = {
-    "side": "",
-    "run": "RUN",
-    "flow": "FLOW",
-    "status": "STATUS",
-    "time": "TIME",
-    "cost": "COST",
-}
-_STEPS = {"step": "STEP", "a": "A", "b": "B", "output": "OUTPUT"}
+_SIDES = Columns(
+    {
+        "side": "",
+        "run": "RUN",
+        "flow": "FLOW",
+        "status": "STATUS",
+        "time": "TIME",
+        "cost": "COST",
+    },
+    optional=frozenset({"cost"}),
+)
+_STEPS = Columns({"step": "STEP", "a": "A", "b": "B", "output": "OUTPUT"})
 _INPUT_CELLS = 200
 
 
@@ -57,7 +61,7 @@ def command(shell: Shell, *, a: str, b: str, findings: bool, step: str | None, w
 def lines(diff: Diff, canvas: Canvas, *, whole: bool) -> Iterator[str]:
     """Both runs, what they were given, and which steps did not end alike."""
     sides = (_side("a", diff.a), _side("b", diff.b))
-    yield from table(sides, _SIDES, width=canvas.width, optional=frozenset({"cost"}))
+    yield from _SIDES.lines(sides, canvas.width)
     yield ""
     same = "the same" if diff.same_definition else "another version"
     yield f"flow     {same} ({diff.a.definition[:8]}, {diff.b.definition[:8]})"
@@ -70,10 +74,10 @@ def lines(diff: Diff, canvas: Canvas, *, whole: bool) -> Iterator[str]:
     shown = [step for step in diff.steps if whole or not _is_alike(step)]
     yield ""
     if shown:
-        yield from table(map(_step, shown), _STEPS, width=canvas.width)
+        yield from _STEPS.lines(map(_step, shown), canvas.width)
     alike = len(diff.steps) - len(shown)
     if alike:
-        yield f"{alike} steps ended alike" + ("" if shown else ", every one")
+        yield f"{alike} {'step' if alike == 1 else 'steps'} ended alike"
     if diff.findings is not None:
         yield ""
         yield from _findings(diff, canvas)
@@ -122,7 +126,8 @@ def _findings(diff: Diff, canvas: Canvas) -> Iterator[str]:
 
 def _finding(found: FindingBrief) -> str:
     place = f"{found.file}:{found.line}" if found.line else found.file or ""
-    return f"{place}  {found.level}  {found.rule}: {found.message}"
+    told = f"{found.level}  {found.rule}: {found.message}"
+    return f"{place}  {told}" if place else told
 
 
 def _json(value: object) -> str:

@@ -8,22 +8,24 @@ from typing import Any
 
 from flowrunner.cli.board import Board
 from flowrunner.cli.paint import Canvas
-from flowrunner.cli.shell import table
+from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import clean, money, span
 from flowrunner.client import Client, ConflictError, NotFoundError
 from flowrunner.wire.events import Event
 from flowrunner.wire.runs import Attempt, Run, StepRow
 
-_USAGE = {
-    "step": "STEP",
-    "try": "TRY",
-    "status": "STATUS",
-    "time": "TIME",
-    "in": "IN",
-    "out": "OUT",
-    "cost": "COST",
-}
-_NUMBERS = frozenset({"try", "time", "in", "out", "cost"})
+_USAGE = Columns(
+    {
+        "step": "STEP",
+        "try": "TRY",
+        "status": "STATUS",
+        "time": "TIME",
+        "in": "IN",
+        "out": "OUT",
+        "cost": "COST",
+    },
+    numbers=frozenset({"try", "time", "in", "out", "cost"}),
+)
 
 Section = tuple[str, Iterator[str]]
 
@@ -109,7 +111,7 @@ def _usage(attempts: Sequence[dict[str, Any]], canvas: Canvas) -> list[str]:
         "out": str(sum(each["usage"]["output_tokens"] for each in attempts)),
         "cost": money(sum(each["usage"]["cost_microusd"] for each in attempts)),
     }
-    return table([*rows, total], _USAGE, width=canvas.width, right=_NUMBERS)
+    return _USAGE.lines([*rows, total], canvas.width)
 
 
 def _usage_row(step: str, attempt: Attempt) -> dict[str, str]:

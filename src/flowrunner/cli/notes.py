@@ -8,7 +8,7 @@ from datetime import datetime
 from flowrunner.cli.board import Board
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.rows import FIRST, Row
-from flowrunner.cli.text import countdown, span, tokens_of
+from flowrunner.cli.text import countdown, span
 
 _TIMELESS = frozenset({"skipped", "excluded", "pending", "retrying"})
 _NEEDS_NAMED = 3
@@ -57,8 +57,7 @@ def _own(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
         case "skipped":
             return f"skipped: {row.note}"
         case "completed":
-            spent = tokens_of(row.tokens) if row.tokens else ""
-            return canvas.join(_tried(row), row.note, spent)
+            return canvas.join(_tried(row), row.note)
         case _:
             return row.note
 

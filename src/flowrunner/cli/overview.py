@@ -10,22 +10,26 @@ from flowrunner.cli.notes import note_of, time_of
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.rows import Row, counted
 from flowrunner.cli.selection import Entry, select
-from flowrunner.cli.shell import table
+from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import cells, clean, fit, money, pad, tokens_of
 from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import Run, StepRow
 
-_COLUMNS = {
-    "step": "STEP",
-    "status": "STATUS",
-    "try": "TRY",
-    "time": "TIME",
-    "tokens": "TOKENS",
-    "cost": "COST",
-    "result": "RESULT",
-}
-_NUMBERS = frozenset({"try", "time", "tokens", "cost"})
-_OPTIONAL = frozenset({"tokens", "cost"})
+_COLUMNS = Columns(
+    {
+        "step": "STEP",
+        "status": "STATUS",
+        "try": "TRY",
+        "time": "TIME",
+        "tokens": "TOKENS",
+        "cost": "COST",
+        "result": "RESULT",
+    },
+    numbers=frozenset({"try", "time", "tokens", "cost"}),
+    optional=frozenset({"tokens", "cost"}),
+    expendable=("tokens", "cost", "try", "time"),
+)
+_NARROW = 60
 _STEP_CELLS = 32
 _EVERYTHING = 1_000_000
 
@@ -56,7 +60,7 @@ def listing(
     entries = _all(board) if whole else select(board, _EVERYTHING)
     shown = [entry for entry in entries if entry.row is not None or entry.rows]
     rows = [_cells_of(board, entry, now, canvas, results) for entry in shown]
-    lines = table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+    lines = _COLUMNS.lines(rows, canvas.width)
     yield canvas.bold(lines[0])
     for entry, line in zip(shown, lines[1:], strict=True):
         status = entry.row.status if entry.row and canvas.symbols else ""
@@ -123,10 +127,12 @@ def _cells_of(
     tokens, cost = _spent(board, row)
     many = f" x{len(family)}" if family else ""
     sign = f"{canvas.sign(row.status)} " if canvas.symbols else ""
+    status = sign if sign and canvas.width < _NARROW else sign + row.status
+    most = min(_STEP_CELLS, max(canvas.width * 2 // 5 - len(indent), 8))
     note = note_of(board, row, now, canvas)
     return {
-        "step": f"{indent}{fit(row.name, _STEP_CELLS, canvas.dots)}{many}",
-        "status": sign + row.status,
+        "step": f"{indent}{fit(row.name, most, canvas.dots)}{many}",
+        "status": status,
         "try": str(row.attempt) if row.attempt else "",
         "time": time_of(row, now),
         "tokens": tokens_of(tokens).removesuffix(" tok") if tokens else "",

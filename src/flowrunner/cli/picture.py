@@ -9,7 +9,7 @@ from flowrunner.cli.notes import note_of, time_of
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.rows import ENDED, Row, counted
 from flowrunner.cli.selection import Entry, select
-from flowrunner.cli.text import cells, fit, money, pad, span
+from flowrunner.cli.text import cells, fit, money, pad, span, tokens_of
 
 __all__ = ["Canvas", "picture"]
 
@@ -85,7 +85,9 @@ def _line(board: Board, entry: Entry, now: datetime, canvas: Canvas, keys: int) 
     row = entry.row
     name = pad(fit(row.name, keys - len(indent), canvas.dots), keys - len(indent))
     before = f"  {indent}"
-    after = f" {name}  {time_of(row, now):>5}  {note_of(board, row, now, canvas)}".rstrip()
+    spent = tokens_of(row.tokens) if row.status == "completed" and row.tokens else ""
+    note = canvas.join(note_of(board, row, now, canvas), spent)
+    after = f" {name}  {time_of(row, now):>5}  {note}".rstrip()
     room = canvas.width - cells(before) - 1
     return (
         before

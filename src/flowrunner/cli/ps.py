@@ -12,28 +12,31 @@ from flowrunner.cli.arguments import read_labels
 from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import open_questions
-from flowrunner.cli.shell import Shell, paper, table, takes_shell
+from flowrunner.cli.shell import Shell, paper, takes_shell
+from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import countdown, fit, money, span
 from flowrunner.cli.times import parse_since
 from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import RunRow
 
-_COLUMNS = {
-    "id": "ID",
-    "flow": "FLOW",
-    "status": "STATUS",
-    "steps": "STEPS",
-    "age": "AGE",
-    "took": "TOOK",
-    "cost": "COST",
-    "title": "TITLE",
-}
-_NUMBERS = frozenset({"steps", "age", "took", "cost"})
-_OPTIONAL = frozenset({"cost"})
+_COLUMNS = Columns(
+    {
+        "id": "ID",
+        "flow": "FLOW",
+        "status": "STATUS",
+        "steps": "STEPS",
+        "age": "AGE",
+        "took": "TOOK",
+        "cost": "COST",
+        "title": "TITLE",
+    },
+    numbers=frozenset({"steps", "age", "took", "cost"}),
+    optional=frozenset({"cost"}),
+    expendable=("took", "cost", "age", "steps", "title"),
+)
 _LIVE = ("queued", "running", "paused")
 _STATUSES = (*_LIVE, "completed", "failed", "cancelled")
-# Without its title a run is still found; below this width that is what goes.
-_FLOW_CELLS = 20
+_FLOW_CELLS, _FLOW_CELLS_NARROW, _NARROW = 24, 14, 100
 
 Asked = Mapping[UUID, Sequence[Approval]]
 
@@ -83,6 +86,8 @@ def command(
     else:
         for line in listed(page.items, asked, datetime.now(UTC), paper(shell)):
             shell.say(line)
+        if hint := _next(page.items, asked):
+            shell.tell(hint)
         if page.next_cursor:
             shell.tell(f"older: flowrunner ps --cursor {page.next_cursor}")
 
@@ -94,11 +99,12 @@ def listed(runs: Sequence[RunRow], asked: Asked, now: datetime, canvas: Canvas) 
         _row(run, word, asked.get(run.id, ()), now) for run, word in zip(runs, words, strict=True)
     ]
     if not canvas.symbols:
-        return table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+        return _COLUMNS.lines(rows, canvas.width)
+    most = _FLOW_CELLS if canvas.width >= _NARROW else _FLOW_CELLS_NARROW
     for row, word in zip(rows, words, strict=True):
         row["status"] = f"{canvas.sign(word)} {row['status']}"
-        row["flow"] = fit(row["flow"], _FLOW_CELLS)
-    lines = table(rows, _COLUMNS, width=canvas.width, right=_NUMBERS, optional=_OPTIONAL)
+        row["flow"] = fit(row["flow"], most)
+    lines = _COLUMNS.lines(rows, canvas.width)
     coloured = (
         line.replace(canvas.sign(word), canvas.tint(canvas.sign(word), word), 1)
         for line, word in zip(lines[1:], words, strict=True)
@@ -113,11 +119,10 @@ def _word(run: RunRow, asked: Sequence[Approval]) -> str:
 
 def _row(run: RunRow, word: str, asked: Sequence[Approval], now: datetime) -> dict[str, str]:
     took = ((run.finished_at or now) - run.created_at).total_seconds()
-    status = word + ("*" if run.degraded else "")
     return {
         "id": _short(run),
         "flow": run.flow,
-        "status": f"{status} {run.outcome}" if run.outcome else status,
+        "status": word + ("*" if run.degraded else ""),
         "steps": f"{run.steps.done}/{run.steps.total}",
         "age": countdown((now - run.created_at).total_seconds()),
         "took": span(took) if run.finished_at else "",
@@ -129,11 +134,20 @@ def _row(run: RunRow, word: str, asked: Sequence[Approval], now: datetime) -> di
 def _title(run: RunRow, asked: Sequence[Approval]) -> str:
     """What one would want to know next: what is asked, what went wrong, what it is about."""
     if asked:
-        steps = ", ".join(each.step for each in asked)
-        named = f" {asked[0].step}" if len(asked) > 1 else ""
-        return f"approval: {steps}  (flowrunner approve {_short(run)}{named})"
+        return f"approval: {', '.join(each.step for each in asked)}"
     error = f"{run.error.code}: {run.error.message}" if run.error else ""
-    return " - ".join(part for part in (run.title, error) if part)
+    return ": ".join(part for part in (run.outcome, run.title, error) if part)
+
+
+def _next(runs: Sequence[RunRow], asked: Asked) -> str | None:
+    """What to type where people are waited for."""
+    waiting = [run for run in runs if run.id in asked]
+    if not waiting:
+        return None
+    first = asked[waiting[0].id]
+    if len(waiting) > 1 or len(first) > 1:
+        return f"{sum(len(asked[run.id]) for run in waiting)} decisions wait: flowrunner approvals"
+    return f"a decision waits: flowrunner approve {_short(waiting[0])}   (or reject)"
 
 
 def _short(run: RunRow) -> str:

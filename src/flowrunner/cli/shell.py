@@ -6,7 +6,7 @@ import functools
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TextIO
@@ -14,7 +14,9 @@ from typing import Any, Concatenate, ParamSpec, TextIO
 import click
 
 from flowrunner.cli.paint import ALL_SYMBOLS, Canvas
-from flowrunner.cli.text import cells, clean, fit
+from flowrunner.cli.tables import table
+
+__all__ = ["Shell", "paper", "speaks_symbols", "table", "takes_shell"]
 
 P = ParamSpec("P")
 _UNBOUNDED = 100_000
@@ -66,33 +68,6 @@ def takes_shell(function: Callable[Concatenate[Shell, P], None]) -> Callable[P, 
         function(shell, *args, **kept)
 
     return run
-
-
-def table(
-    rows: Iterable[Mapping[str, str]],
-    columns: Mapping[str, str],
-    *,
-    width: int | None = None,
-    right: frozenset[str] = frozenset(),
-    optional: frozenset[str] = frozenset(),
-) -> list[str]:
-    """Align *rows* under *columns* (key to heading); what is beyond *width* is cut, with a mark.
-
-    Columns in *optional* of which no row has anything are left out, numbers in *right* stand at
-    the right.
-    """
-    shown = [{key: clean(row.get(key, "")) for key in columns} for row in rows]
-    empty = {key for key in optional if not any(row[key] for row in shown)}
-    headings = {key: text for key, text in columns.items() if key not in empty}
-    lines = [headings, *shown]
-    widths = {key: max(cells(line[key]) for line in lines) for key in headings}
-
-    def told(line: Mapping[str, str], key: str) -> str:
-        blank = " " * (widths[key] - cells(line[key]))
-        return blank + line[key] if key in right else line[key] + blank
-
-    joined = ["  ".join(told(line, key) for key in headings).rstrip() for line in lines]
-    return joined if width is None else [fit(line, width) for line in joined]
 
 
 def paper(shell: Shell) -> Canvas:

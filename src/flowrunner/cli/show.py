@@ -11,19 +11,21 @@ from typing import Any
 import click
 
 from flowrunner.cli import closeup, history
+from flowrunner.cli.board import Board
 from flowrunner.cli.brief import brief
 from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.overview import board_of, label, listing
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import open_questions, told
 from flowrunner.cli.shell import Shell, paper, takes_shell
-from flowrunner.cli.text import clean, clean_text, money, span, tokens_of
+from flowrunner.cli.text import clean, clean_text, fit, money, span, tokens_of
 from flowrunner.client import Client
 from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import Run, StepRow
 
 # Results are looked at one by one: beyond so many steps a table of them would take too long.
 _MOST_RESULTS = 40
+_MOST_FAILURES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,25 @@ def page(seen: Seen, now: datetime, canvas: Canvas, *, whole: bool = False) -> I
     for asked in seen.asked:
         yield ""
         first, *rest = told(asked, now, named=len(seen.asked) > 1)
-        yield canvas.tint(clean(first)[: canvas.width], "waiting")
+        yield canvas.tint(fit(clean(first), canvas.width, canvas.dots), "waiting")
         yield from rest
     yield ""
     board = board_of(run, seen.steps, seen.asked)
     yield from listing(board, now, canvas, seen.results, whole=whole)
+    yield from _failures(board, canvas)
+
+
+def _failures(board: Board, canvas: Canvas) -> Iterator[str]:
+    """Why steps failed, whole: a table may have to cut it, and it is what one came for."""
+    failed = [row for row in board.rows.values() if row.status == "failed" and not row.children]
+    if not failed:
+        return
+    yield ""
+    for row in failed[:_MOST_FAILURES]:
+        yield f"{canvas.tint(canvas.sign('failed'), 'failed')} {row.key}: {row.note}"
+    more = len(failed) - _MOST_FAILURES
+    yield from [f"{canvas.dots} and {more} more"] if more > 0 else []
+    yield f"  what they said: flowrunner logs {board.short_id} --failed"
 
 
 def _heading(run: Run, is_asked: bool, now: datetime, canvas: Canvas) -> Iterator[str]:  # noqa: FBT001  # named where it is called
@@ -119,6 +135,7 @@ def _heading(run: Run, is_asked: bool, now: datetime, canvas: Canvas) -> Iterato
         "title": run.title,
         "project": run.project_root,
         "runs": f"band {run.band}, agent {run.agent}" + (f", {run.model}" if run.model else ""),
+        "id": str(run.id),
         "launched": _launched(run),
         "labels": ", ".join(f"{key}={value}" for key, value in run.labels.items()),
         "spent": _spent(run),
@@ -132,7 +149,7 @@ def _heading(run: Run, is_asked: bool, now: datetime, canvas: Canvas) -> Iterato
 def _launched(run: Run) -> str:
     at = run.created_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     again = f", begun {run.generation} times" if run.generation > 1 else ""
-    return f"{at} by {run.launched_by or 'unknown'} ({run.trigger}), {run.id}{again}"
+    return f"{at} by {run.launched_by or 'unknown'} ({run.trigger}){again}"
 
 
 def _spent(run: Run) -> str:

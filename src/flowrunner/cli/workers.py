@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from flowrunner.cli.connect import Own, connected
-from flowrunner.cli.shell import Shell, table, takes_shell
+from flowrunner.cli.shell import Shell, takes_shell
+from flowrunner.cli.tables import table
 from flowrunner.cli.text import span
 from flowrunner.wire.workers import Worker
 
