@@ -51,7 +51,7 @@ class Each:
     list longer than *max_items* means.
     """
 
-    over: str | Callable[[Context], Sequence[object]]
+    over: str | Callable[..., object]
     key: Callable[..., str] | None = field(default=None, kw_only=True)
     max_items: int = field(default=1000, kw_only=True)
     overflow: Literal["fail", "first"] = field(default="fail", kw_only=True)
@@ -66,7 +66,7 @@ class Repeat:
     After *at_most* iterations the step fails, or with `on_exhausted="complete"` keeps the last.
     """
 
-    until: Callable[[Context], bool]
+    until: Callable[..., bool]
     at_most: int = field(default=3, kw_only=True)
     on_exhausted: Literal["fail", "complete"] = field(default="fail", kw_only=True)
 

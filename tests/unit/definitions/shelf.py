@@ -33,3 +33,18 @@ def problems_of(folder: Path, text: str) -> list[str]:
     level = a_level(folder, {"x.py": text}, {"newcomer": PERSONA})
     found = Library.discover([level]).problems
     return [str(problem).replace(f"{folder.resolve()}/", "") for problem in found]
+
+
+def decorated(steps: str) -> str:
+    """Return a flow file of functions: the first line of *steps* is line 7, and a report follows."""
+    lines = (
+        "from typing import Annotated",
+        "from pydantic import BaseModel",
+        "from flowrunner import Each, Flow, From, Repeat, Report, StepResult",
+        "class In(BaseModel): repo: str = '.'",
+        "class Finding(BaseModel): title: str = ''",
+        "flow = Flow('review-change', input=In)",
+        steps,
+    )
+    report = "" if "@flow.report" in steps else "@flow.report\ndef _report(): return ''\n"
+    return "\n".join(lines) + "\n" + report

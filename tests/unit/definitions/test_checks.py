@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from unit.definitions.shelf import a_flow, problems_of
+from unit.definitions.shelf import a_flow, decorated, problems_of
 
 HERE = Path(__file__).parent
 
@@ -35,6 +35,24 @@ def test_a_wrong_flow_is_told_where_it_is_written(
 ) -> None:
     """D2-26: a file that gives no flow, or half a flow, is a problem with a place."""
     assert bare(problems_of(tmp_path, text)) == expected
+
+
+@pytest.mark.parametrize(("steps", "expected"), table("authoring_errors.txt"))
+def test_a_wrong_function_is_told_at_its_decorator(
+    tmp_path: Path, steps: str, expected: list[str]
+) -> None:
+    """D2-26, F4: what a parameter names and is annotated with is checked when the file loads."""
+    assert bare(problems_of(tmp_path, decorated(steps))) == expected
+
+
+def test_there_is_a_table_of_wrong_flows() -> None:
+    """D2-26, F4: at least thirty wrong Python flows, no two the same, and each with its words."""
+    names = ("step_errors.txt", "flow_errors.txt", "authoring_errors.txt")
+    cases = [case for name in names for case in table(name)]
+
+    assert len({written for written, _ in cases}) == len(cases)
+    assert len(cases) > 30
+    assert all(said for _, said in cases)
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def spec_of(**options: object) -> StepSpec:
 def test_every_option_reaches_the_graph(
     options: dict[str, object], field: str, expected: object
 ) -> None:
-    """R2-05, P11: nothing that an author can write is dropped on the way to the scheduler."""
+    """F1, P11: nothing that an author can write is dropped on the way to the scheduler."""
     assert getattr(spec_of(**options), field) == expected
 
 
@@ -140,7 +140,7 @@ def test_what_a_flow_says_of_siblings_reaches_the_graph() -> None:
 
 
 def test_the_original_order_of_arguments_is_accepted() -> None:
-    """F3: `Step(id, kind, agent, depends_on, when, run)` is the same step as by our words."""
+    """F1: `Step(id, kind, agent, depends_on, when, run)` is the same step as by our words."""
     plain = Step("b", "agent", "critic", ["a"], bool, "Hi")
 
     assert plain == Step("b", persona="critic", needs=["a"], when=bool, run="Hi")
@@ -205,7 +205,7 @@ def test_what_is_no_type_has_no_adapter(output: object) -> None:
 
 
 def test_text_is_no_structure() -> None:
-    """R2-14: an agent is asked for JSON only if more than text is expected of it."""
+    """F7: an agent is asked for JSON only if more than text is expected of it."""
     asked = [is_structured(output) for output in (None, str, int, list[str], Finding)]
 
     assert asked == [False, False, True, True, True]
@@ -226,5 +226,5 @@ def test_text_is_no_structure() -> None:
     ],
 )
 def test_a_wait_ends_when_its_author_says(value: object, expected: datetime | None) -> None:
-    """D2-10: a span counts from now, a time is itself, and a time without a zone is none."""
+    """A span counts from now, a time is itself, and a time without a zone is none."""
     assert wake_time(value, NOON) == expected
