@@ -1,4 +1,4 @@
-"""Who did what to a run, and when: read from its log."""
+"""Who did what to a run, and when; and how the step stands that a key means."""
 
 from __future__ import annotations
 

@@ -20,13 +20,17 @@ LAST = UUID(int=(1 << 128) - 1)
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
-    """Which runs: *since* is inclusive, *before* exclusive; no statuses means all of them."""
+    """Which runs: *since* is inclusive, *before* exclusive; no statuses means all of them.
+
+    *waiting*: only those that wait for somebody's answer.
+    """
 
     flow: str | None = None
     statuses: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     since: UUID = FIRST
     before: UUID = LAST
+    waiting: bool = False
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -35,6 +39,7 @@ class RunFilter:
             "labels": json.dumps(dict(self.labels)),
             "since": self.since,
             "before": self.before,
+            "waiting": self.waiting,
         }
 
 
@@ -46,6 +51,8 @@ SELECT m.run_id
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
    AND m.labels @> %(labels)s::jsonb
+   AND (NOT %(waiting)s::boolean
+        OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  ORDER BY m.run_id DESC
  LIMIT %(limit)s
 """
@@ -67,6 +74,8 @@ SELECT m.run_id
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND r.status = ANY (%(statuses)s)
    AND m.labels @> %(labels)s::jsonb
+   AND (NOT %(waiting)s::boolean
+        OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  ORDER BY l.run_id DESC
  LIMIT %(limit)s
 """
@@ -80,7 +89,10 @@ async def list_live_run_ids(conn: Conn, only: RunFilter, limit: int) -> list[UUI
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """One run as lists show it; excluded steps are not counted."""
+    """One run as lists show it. Excluded steps are not counted, nor children left behind.
+
+    *questions* of it are open.
+    """
 
     id: UUID
     flow: str
@@ -103,13 +115,17 @@ class RunLine:
     steps_done: int
     steps_failed: int
     steps_running: int
+    generation: int
+    questions: int
 
 
 LIST_RUNS = """
 SELECT m.run_id AS id, m.flow, m.band, r.status, r.tolerated, r.outcome, m.title, m.labels,
        p.name AS project, m.launched_by, m.trigger, m.created_at, r.finished_at, r.error,
        r.input_tokens, r.output_tokens, r.cost_microusd,
-       t.steps_total, t.steps_done, t.steps_failed, t.steps_running
+       t.steps_total, t.steps_done, t.steps_failed, t.steps_running, r.generation,
+       (SELECT count(*) FROM flow_approvals a
+         WHERE a.run_id = m.run_id AND a.status = 'open') AS questions
   FROM flow_run_meta m
   JOIN flow_runs r ON r.id = m.run_id
   JOIN projects p ON p.id = m.project_id
@@ -118,7 +134,8 @@ SELECT m.run_id AS id, m.flow, m.band, r.status, r.tolerated, r.outcome, m.title
               count(s.finished_at) AS steps_done,
               count(*) FILTER (WHERE s.status = 'failed') AS steps_failed,
               count(*) FILTER (WHERE s.status = 'running') AS steps_running
-         FROM flow_steps s WHERE s.run_id = m.run_id AND s.status <> 'excluded') AS t
+         FROM flow_steps s WHERE s.run_id = m.run_id AND s.status <> 'excluded'
+           AND NOT s.left_behind) AS t
  WHERE m.run_id = ANY (%(ids)s)
  ORDER BY m.run_id DESC
 """
@@ -139,6 +156,8 @@ SELECT r.status, count(*)
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
    AND m.labels @> %(labels)s::jsonb
+   AND (NOT %(waiting)s::boolean
+        OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  GROUP BY r.status
 """
 
@@ -147,6 +166,26 @@ async def count_runs(conn: Conn, only: RunFilter) -> dict[str, int]:
     """How many runs there are by status; one that no run has is missing."""
     cur = await conn.execute(COUNT_RUNS, only.arguments())
     return dict(await cur.fetchall())
+
+
+# Open questions are few: they are counted from their own index, not by reading history.
+COUNT_WAITING = """
+SELECT count(DISTINCT a.run_id)
+  FROM flow_approvals a
+  JOIN flow_run_meta m ON m.run_id = a.run_id
+  JOIN flow_runs r ON r.id = a.run_id
+ WHERE a.status = 'open'
+   AND m.run_id >= %(since)s AND m.run_id < %(before)s
+   AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
+   AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
+   AND m.labels @> %(labels)s::jsonb
+"""
+
+
+async def count_waiting(conn: Conn, only: RunFilter) -> int:
+    """How many of the runs wait for somebody's answer; other steps of theirs may go on."""
+    row = await (await conn.execute(COUNT_WAITING, only.arguments())).fetchone()
+    return int(row[0]) if row else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,50 +232,6 @@ async def find_graph(conn: Conn, run_id: RunId) -> dict[str, Any] | None:
     """The run's pinned graph as JSON; None when there is no such run."""
     row = await (await conn.execute(FIND_GRAPH, {"run_id": run_id})).fetchone()
     return None if row is None else row[0]
-
-
-@dataclass(frozen=True, slots=True)
-class StepLine:
-    """One step as it stands; *worker* is who holds its task, None while it is only offered."""
-
-    step_no: int
-    key: str
-    kind: str
-    persona: str | None
-    status: str
-    attempt: int
-    failures: int
-    crashes: int
-    delayed: bool
-    reason: str | None
-    error: dict[str, Any] | None
-    input_tokens: int
-    output_tokens: int
-    cost_microusd: int
-    dispatched_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    worker: str | None
-
-
-LIST_STEPS = """
-SELECT s.step_no, s.key, s.kind, s.persona, s.status, s.attempt, s.failures, s.crashes,
-       s.delayed, s.reason, s.error, s.input_tokens, s.output_tokens, s.cost_microusd,
-       s.dispatched_at, coalesce(s.started_at, q.claimed_at) AS started_at, s.finished_at,
-       w.name AS worker
-  FROM flow_steps s
-  LEFT JOIN task_queue q ON q.run_id = s.run_id AND q.step_no = s.step_no AND q.attempt = s.attempt
-  LEFT JOIN workers w ON w.id = q.worker_id
- WHERE s.run_id = %(run_id)s
- ORDER BY s.step_no
-"""
-
-
-async def list_steps(conn: Conn, run_id: RunId) -> list[StepLine]:
-    """Every step of the run, in flow order."""
-    async with conn.cursor(row_factory=class_row(StepLine)) as cur:
-        await cur.execute(LIST_STEPS, {"run_id": run_id})
-        return await cur.fetchall()
 
 
 @dataclass(frozen=True, slots=True)

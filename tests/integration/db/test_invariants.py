@@ -10,8 +10,10 @@ import pytest
 from builders import a_graph
 from fixtures.by_hand import a_finished_run, by_hand
 from fixtures.databases import Database
+from flowrunner.core import inputs as inp
+from flowrunner.core.graph import ApprovalSpec, EachSpec, Graph, StepKind, StepSpec
 from flowrunner.core.model import RunId
-from flowrunner.db import invariants
+from flowrunner.db import laws_of_runs, laws_of_work
 from flowrunner.db.invariants import INVARIANTS, Invariant, find_broken
 from flowrunner.service.checking import check
 from integration.db.plants import LIES, PLANTS, rows
@@ -21,10 +23,11 @@ pytestmark = [pytest.mark.anyio, pytest.mark.unsound]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One run that has ended (a, then b) and one that lives: c is held, d waits for its retry."""
+    """Runs that ended (a, then b), that work (c is held, d waits for its retry), and that wait."""
 
     ended: RunId
     live: RunId
+    asking: RunId
 
 
 async def a_scene(database: Database) -> Scene:
@@ -33,7 +36,24 @@ async def a_scene(database: Database) -> Scene:
         live = await by_hand(conn, a_graph("c", "d*3", "e<-c"))
         await live.hold()
         await live.tell(live.flaky("d"))
-    return Scene(ended.run_id, live.run_id)
+        asking = await by_hand(conn, an_asking_graph())
+        await asking.ask("ask", "a question")
+        await asking.tell(inp.WaitSet(asking.number("nap"), 60))
+        await asking.expand("list", "x", "y", body="a list")
+        await asking.prepare("list[x]")
+        await asking.hold()
+    return Scene(ended.run_id, live.run_id, asking.run_id)
+
+
+def an_asking_graph() -> Graph:
+    each = EachSpec(parallel=1)
+    return Graph(
+        (
+            StepSpec("ask", StepKind.APPROVAL, approval=ApprovalSpec()),
+            StepSpec("nap", StepKind.WAIT),
+            StepSpec("list", StepKind.AGENT, each=each),
+        )
+    )
 
 
 @pytest.fixture
@@ -60,13 +80,16 @@ async def test_each_law_sees_its_breach(
 
 async def spoil(database: Database, plant: str) -> Scene:
     scene = await a_scene(database)
-    sql = plant.replace(":ended", f"'{scene.ended}'").replace(":live", f"'{scene.live}'")
+    sql = plant
+    for name in ("ended", "live", "asking"):
+        sql = sql.replace(f":{name}", f"'{getattr(scene, name)}'")
     await database.sql(sql)
     return scene
 
 
 def law(name: str) -> Invariant:
-    return next(i for i in INVARIANTS if i.find == getattr(invariants, name))
+    laws = {**vars(laws_of_runs), **vars(laws_of_work)}
+    return next(i for i in INVARIANTS if i.find == laws[name])
 
 
 def test_no_law_is_without_a_breach() -> None:
