@@ -8,7 +8,7 @@ from flowrunner.core.errors import Problem
 from flowrunner.definitions.complaints import choice, complain, count, function, is_count
 from flowrunner.definitions.flow import Each, Repeat, Step
 from flowrunner.definitions.policy_checks import WITHOUT_TASK
-from flowrunner.definitions.shapes import as_text, shown
+from flowrunner.definitions.shapes import as_text, shown, wrong_function
 
 MEMBERS = range(1, 10_001)
 ROUNDS = range(1, 1001)
@@ -48,8 +48,8 @@ def _each(step: Step, each: Each) -> Iterator[Problem]:
         if each.over is None or not callable(each.over):
             message = f"each.over must be a step's id or a function, not {shown(each.over)}"
             yield complain(step, "bad-each", message)
-        else:
-            yield from function(step, "bad-each", "each.over", each.over)
+        elif wrong := wrong_function(each.over, may_wait=True):
+            yield complain(step, "bad-each", f"each.over {wrong}")
     yield from function(step, "bad-each", "each.key", each.key)
     yield from count(step, "bad-each", "each.max_items", each.max_items, MEMBERS)
     yield from count(step, "bad-each", "each.parallel", each.parallel, MEMBERS)

@@ -53,9 +53,11 @@ def load(snapshot: Snapshot) -> Loaded | Problem:
 
 
 def _used(package: str, snapshot: Snapshot) -> frozenset[str]:
-    prefix = f"{package}."
-    names = (name.removeprefix(prefix) for name in list(sys.modules) if name.startswith(prefix))
-    return frozenset(path for name in names if (path := _path_of(snapshot, name)))
+    # Asked of the snapshot's few texts, not of all the modules that there are.
+    named = {path: path.removesuffix(".py").removesuffix("/__init__") for path in snapshot.texts}
+    dotted = {path: stem.replace("/", ".") for path, stem in named.items()}
+    loaded = {path: name for path, name in dotted.items() if f"{package}.{name}" in sys.modules}
+    return frozenset(path for path, name in loaded.items() if path == _path_of(snapshot, name))
 
 
 def _forget(package: str) -> None:
