@@ -84,7 +84,7 @@ def _load(level: Path, entry: Path, personas: Mapping[str, Persona]) -> Definiti
     snapshot = take_snapshot(level, entry)
     if isinstance(snapshot, Snapshot):
         return define(snapshot, personas)
-    stem = entry.parent.name if entry.name == "__init__.py" else entry.stem
+    stem = entry.parent.name if entry.name == "__init__.py" else entry.name.partition(".")[0]
     return Refused(stem.replace("_", "-"), str(entry), snapshot)
 
 

@@ -10,14 +10,17 @@ from flowrunner.core.errors import Problem
 from flowrunner.definitions.pin import canonical, digest
 
 MAX_BYTES = 1024 * 1024
+YAML_SUFFIXES = (".flow.yaml", ".flow.yml")
+"""Of flows in YAML; the second is read only to say that it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A flow's own files and its level's shared modules, by path relative to *level*.
 
-    *entry* is `x.py` or `x/__init__.py`. Shared modules begin with an underscore; those that the
-    flow does not import are left out once it is loaded (`without_unused`).
+    *entry* is `x.py`, `x/__init__.py`, or `x.flow.yaml`, which shares nothing. Shared modules begin
+    with an underscore; those that the flow does not import are left out once it is loaded
+    (`without_unused`).
     """
 
     level: Path
@@ -32,7 +35,13 @@ class Snapshot:
     @property
     def module(self) -> str:
         """The entry's dotted name below the level."""
+        if self.is_yaml:
+            return self.entry.rpartition(".flow.")[0]
         return self.entry.removesuffix(".py").removesuffix("/__init__")
+
+    @property
+    def is_yaml(self) -> bool:
+        return self.entry.endswith(YAML_SUFFIXES)
 
     @property
     def fingerprint(self) -> str:
@@ -57,14 +66,15 @@ def entries(level: Path) -> Iterator[Path]:
             continue
         if place.is_dir() and (place / "__init__.py").is_file():
             yield place / "__init__.py"
-        elif place.suffix == ".py" and place.is_file():
+        elif place.name.endswith((".py", *YAML_SUFFIXES)) and place.is_file():
             yield place
 
 
 def take_snapshot(level: Path, entry: Path) -> Snapshot | tuple[Problem, ...]:
     """Read what *entry* may import: its package, and the level's modules that begin with `_`."""
     own = sorted(_below(entry.parent)) if entry.name == "__init__.py" else [entry]
-    shared = [file for place in sorted(level.glob("_*")) for file in sorted(_modules(place))]
+    shares = () if entry.name.endswith(YAML_SUFFIXES) else sorted(level.glob("_*"))
+    shared = [file for place in shares for file in sorted(_modules(place))]
     texts: dict[str, str] = {}
     problems: list[Problem] = []
     for file in (*own, *shared):

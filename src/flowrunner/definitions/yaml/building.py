@@ -8,8 +8,20 @@ from typing import Any
 from flowrunner.core.errors import Problem
 from flowrunner.core.expression_types import Schema
 from flowrunner.definitions.flow import BANDS, Approval, Each, Flow, Repeat, Retry, Step
-from flowrunner.definitions.yaml.forms import Sheet, map_of, members_of, node_at, text_at
-from flowrunner.definitions.yaml.nodes import MapNode, Node, Place, ScalarNode, plain
+from flowrunner.definitions.outputs import adapter
+from flowrunner.definitions.pin import canonical
+from flowrunner.definitions.yaml.forms import Sheet
+from flowrunner.definitions.yaml.nodes import (
+    MapNode,
+    Node,
+    Place,
+    ScalarNode,
+    map_of,
+    members_of,
+    node_at,
+    plain,
+    text_at,
+)
 from flowrunner.definitions.yaml.reports import YamlReport, report_of
 from flowrunner.definitions.yaml.scopes import Page, Reader, result_of, roots_for
 from flowrunner.definitions.yaml.shaping import Shapes
@@ -29,6 +41,9 @@ _COPIED = (
 _EACH = ("max_items", "overflow", "quorum", "parallel")
 _REPEAT = ("at_most", "on_exhausted")
 _APPROVAL = ("expires", "on_expiry", "remind", "on_reject", "redo_from", "max_redos")
+
+
+_ANSWER = "\n\nAnswer with JSON only. It must fit this JSON Schema:\n{}"
 
 
 class Builder:
@@ -57,7 +72,7 @@ class Builder:
             if (value := _value(root, name)) is not None
         }
         made = Flow(
-            text_at(root, "flow") or "",
+            text_at(root, "flow") or "unnamed",
             steps=steps,
             render=self._report(),
             input=self._shapes.model(root.members.get("inputs"), "input", is_input=True),
@@ -140,7 +155,14 @@ class Builder:
             spot = reader.whole(wait, "string")
             return {"kind": "wait", "run": Delay(spot[0]) if spot else "1s"}
         text = reader.text(node.members.get("agent"))
-        return {"kind": "agent", "run": Speech(text or ("?",))}
+        output = node.members.get("output")
+        closing = "" if output is None else self._closing(output, name)
+        return {"kind": "agent", "run": Speech(text or ("?",), closing)}
+
+    def _closing(self, output: Node, name: str) -> str:
+        """Tell the agent what its answer must fit: a YAML flow says so once, in `output`."""
+        schema = adapter(self._shapes.type_of(output, name)).json_schema()
+        return _ANSWER.format(canonical(schema))
 
     def _approval(self, node: Node, name: str, reader: Reader) -> dict[str, Any]:
         ask = node if isinstance(node, ScalarNode) else node_at(node, "ask")

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from flowrunner.core.errors import Problem
@@ -21,10 +22,11 @@ _SPAN = r"^(?=.)(\d+d)?(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that is not empty; *choices* are all there is, *pattern* is for the whole of it."""
+    """A text that is not empty; *choices* are all there is, *pattern* is that of *what*."""
 
     choices: tuple[str, ...] = ()
     pattern: str | None = None
+    what: str = "a name"
     hint: str | None = None
 
 
@@ -143,11 +145,13 @@ def _in_fields(node: Node, form: Fields, sheet: Sheet, name: str) -> Iterator[Pr
             hint = suggest(key, form.fields.keys())
             message = f"{name} has no key '{key}'"
             yield sheet.problem(node.places[key], "unknown-key", message, hint)
+    unknown = node.members.keys() - form.fields.keys()
+    meant = {word for key in unknown for word in get_close_matches(key, form.fields, n=1)}
     for key in form.required:
-        if key not in node.members:
+        if key not in node.members and key not in meant:
             yield sheet.problem(node.place, "missing-key", f"{name} has no '{key}'")
     given = [key for key in node.members if key in form.one_of]
-    if form.one_of and not given:
+    if form.one_of and not given and not meant & set(form.one_of):
         message = f"{name} is one of {', '.join(form.one_of)}, and here is none"
         yield sheet.problem(node.place, "missing-key", message)
     for key in given[1:]:
@@ -200,7 +204,7 @@ def _in_text(node: Node, form: Text, sheet: Sheet, name: str) -> Iterator[Proble
         message = f"{name} must be one of {', '.join(form.choices)}"
         yield _wrong(node, sheet, message, "bad-value", suggest(node.value, form.choices))
     elif form.pattern and not re.fullmatch(form.pattern, node.value):
-        yield _wrong(node, sheet, f"this cannot be {name}", "bad-value", form.hint)
+        yield _wrong(node, sheet, f"{name} must be {form.what}", "bad-value", form.hint)
     elif not node.value.strip():
         yield sheet.problem(node.place, "bad-value", f"{name} is empty")
 
@@ -275,25 +279,3 @@ def _schema_of_fields(form: Fields) -> dict[str, Any]:
     if form.one_of:
         schema["oneOf"] = [{"required": [name]} for name in form.one_of]
     return schema
-
-
-def text_at(node: Node, *path: str) -> str | None:
-    """Return the text below *path* of maps, None if there is none."""
-    found = node_at(node, *path)
-    value = found.value if isinstance(found, ScalarNode) else None
-    return value if isinstance(value, str) else None
-
-
-def node_at(node: Node | None, *path: str) -> Node | None:
-    """Return what stands below *path* of maps."""
-    for name in path:
-        node = node.members.get(name) if isinstance(node, MapNode) else None
-    return node
-
-
-def members_of(node: Node | None) -> Sequence[Node]:
-    return node.members if isinstance(node, ListNode) else ()
-
-
-def map_of(node: Node | None) -> Mapping[str, Node]:
-    return node.members if isinstance(node, MapNode) else {}

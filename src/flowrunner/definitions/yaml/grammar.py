@@ -58,7 +58,9 @@ SCHEMA = Fields(
         "properties": _PROPERTIES,
         "required": Many(Text(pattern=_FIELD, hint=_FIELD_HINT)),
         "additionalProperties": Flag(),
-        "$ref": Text(pattern=rf"{TYPES}{_FIELD}", hint=f'write "{TYPES}name"'),
+        "$ref": Text(
+            pattern=rf"{TYPES}{_FIELD}", what="a type's name", hint=f'write "{TYPES}name"'
+        ),
     },
     notes={
         "type": "What the value is; left out where enum or $ref says it.",

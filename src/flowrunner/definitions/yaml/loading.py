@@ -3,73 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from flowrunner.core.errors import Problem
 from flowrunner.definitions.checks import check_flow
 from flowrunner.definitions.flow import Flow
 from flowrunner.definitions.yaml.building import Builder
-from flowrunner.definitions.yaml.forms import Sheet, members_of, node_at, problems_in, text_at
-from flowrunner.definitions.yaml.grammar import FLOW, FORMS
-from flowrunner.definitions.yaml.nodes import MapNode, Node, Place, compose
+from flowrunner.definitions.yaml.forms import Sheet, problems_in
+from flowrunner.definitions.yaml.grammar import FLOW, FORMS, SUFFIX
+from flowrunner.definitions.yaml.nodes import (
+    MapNode,
+    compose,
+    members_of,
+    node_at,
+    text_at,
+    without,
+)
 
-_KEY_OF = {
-    "unknown-persona": "persona",
-    "persona-without-agent": "persona",
-    "duplicate-step": "id",
-    "bad-step-id": "id",
-    "unknown-dependency": "needs",
-    "duplicate-dependency": "needs",
-    "unknown-band": "bands",
-    "cycle": "id",
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "unknown-persona": ("persona",),
+    "persona-without-agent": ("persona",),
+    "duplicate-step": ("id",),
+    "bad-step-id": ("id",),
+    "unknown-dependency": ("needs",),
+    "duplicate-dependency": ("needs",),
+    "unknown-band": ("bands",),
+    "unknown-redo": ("approval", "redo_from"),
+    "redo-not-ancestor": ("approval", "redo_from"),
+    "reserved-input": ("inputs", "band"),
 }
-"""Where in a step the problem of the shared checks stands."""
+"""Where in a step, or in the flow, the problem of the shared checks stands."""
+_HINTS = {"reserved-input": "write ${band}"}
+_VALUES = {"wrong-type", "bad-value"}
 
 
-def load_yaml(
-    text: str, file: str, personas: Collection[str]
-) -> tuple[Flow | None, str | None, tuple[Problem, ...]]:
-    """Return the flow, the name it gives itself, and all that is wrong with it.
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A flow, the name it gives itself, and all that is wrong; it may run only if nothing is."""
 
-    The flow may be run only if nothing is.
-    """
+    flow: Flow | None
+    name: str | None
+    problems: tuple[Problem, ...]
+
+
+def load_yaml(text: str, file: str, personas: Collection[str]) -> Loaded:
+    """Read *text* whole; nothing of it is run, for there is nothing that could be."""
+    if not file.endswith(SUFFIX):
+        message = f"a flow in YAML is a file whose name ends with {SUFFIX}"
+        return Loaded(None, None, (Problem("bad-file-name", message, file, hint="rename it"),))
     root, problems = compose(text.removeprefix("\ufeff"), file)
     if root is None:
-        return None, None, problems
+        return Loaded(None, None, problems)
     sheet = Sheet(file, FORMS)
     found = [*problems, *problems_in(root, FLOW, sheet, "a flow")]
     if not isinstance(root, MapNode):
-        return None, None, tuple(found)
-    builder = Builder(root, text.removeprefix("\ufeff"), sheet)
+        return Loaded(None, None, tuple(found))
+    wrong = {(each.line or 0, each.column or 0) for each in found if each.code in _VALUES}
+    sound = without(root, wrong)
+    assert isinstance(sound, MapNode)  # noqa: S101  # a map stays one
+    builder = Builder(sound, text.removeprefix("\ufeff"), sheet)
     flow = builder.flow()
     found += builder.problems
-    told = {problem.line for problem in found}
-    found += _shared(flow, root, personas, told)
-    return flow, text_at(root, "flow"), tuple(sorted(dict.fromkeys(found), key=_place_of))
+    found += _shared(flow, root, personas, {problem.line for problem in found})
+    told_once = sorted(dict.fromkeys(found), key=_place_of)
+    return Loaded(flow, text_at(root, "flow"), tuple(told_once))
 
 
 def _shared(
     flow: Flow, root: MapNode, personas: Collection[str], told: Collection[int | None]
 ) -> Iterator[Problem]:
     """Have the flow checked as one in Python is; what the forms have said is not said again."""
-    places = _places(root)
+    steps = {each.place.line: each for each in members_of(node_at(root, "steps"))}
     for problem in check_flow(flow, personas):
-        place = places.get(problem.line or 0, {}).get(_KEY_OF.get(problem.code, ""))
-        begin = places.get(problem.line or 0, {}).get("")
-        place = place or begin or root.place
-        exact = replace(problem, line=place.line, column=place.column)
-        if exact.line not in told:
-            yield exact
-
-
-def _places(root: MapNode) -> Mapping[int, Mapping[str, Place]]:
-    """The places of a step's values, by the line on which the step begins."""
-    steps: Iterator[Node] = iter(members_of(node_at(root, "steps")))
-    return {
-        step.place.line: {"": step.place, **{n: each.place for n, each in step.members.items()}}
-        for step in steps
-        if isinstance(step, MapNode)
-    }
+        within = root if problem.line == root.place.line else steps.get(problem.line or 0, root)
+        exact = node_at(within, *_KEYS.get(problem.code, ())) or within
+        place = exact.place
+        if place.line not in told or exact is within:
+            hint = _HINTS.get(problem.code, problem.hint)
+            yield replace(problem, line=place.line, column=place.column, hint=hint)
 
 
 def _place_of(problem: Problem) -> tuple[int, int]:

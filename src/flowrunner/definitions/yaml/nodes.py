@@ -7,8 +7,8 @@ something once. `yes`, `no`, `on` and `off` are words, as YAML 1.2 has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import yaml
@@ -75,6 +75,46 @@ def plain(node: Node) -> Any:
             return [plain(member) for member in members]
         case MapNode(members=members):
             return {key: plain(member) for key, member in members.items()}
+
+
+def text_at(node: Node, *path: str) -> str | None:
+    """Return the text below *path* of maps, None if there is none."""
+    found = node_at(node, *path)
+    value = found.value if isinstance(found, ScalarNode) else None
+    return value if isinstance(value, str) else None
+
+
+def node_at(node: Node | None, *path: str) -> Node | None:
+    """Return what stands below *path* of maps."""
+    for name in path:
+        node = node.members.get(name) if isinstance(node, MapNode) else None
+    return node
+
+
+def members_of(node: Node | None) -> Sequence[Node]:
+    return node.members if isinstance(node, ListNode) else ()
+
+
+def map_of(node: Node | None) -> Mapping[str, Node]:
+    return node.members if isinstance(node, MapNode) else {}
+
+
+def without(node: Node, places: Collection[tuple[int, int]]) -> Node:
+    """Return *node* without the values that begin at *places* (line, column), maps aside."""
+    match node:
+        case MapNode(members=members):
+            kept = {key: each for key, each in members.items() if _stays(each, places)}
+            below = {key: without(each, places) for key, each in kept.items()}
+            return replace(node, members=below)
+        case ListNode(members=members):
+            rest = (without(each, places) for each in members if _stays(each, places))
+            return replace(node, members=tuple(rest))
+        case _:
+            return node
+
+
+def _stays(node: Node, places: Collection[tuple[int, int]]) -> bool:
+    return isinstance(node, MapNode) or (node.place.line, node.place.column) not in places
 
 
 def compose(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:

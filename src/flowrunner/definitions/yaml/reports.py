@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from flowrunner.core.validation import suggest
 from flowrunner.definitions.context import Report, ReportContext
-from flowrunner.definitions.yaml.forms import Sheet, node_at, text_at
-from flowrunner.definitions.yaml.nodes import Node
+from flowrunner.definitions.yaml.forms import Sheet
+from flowrunner.definitions.yaml.nodes import Node, node_at, text_at
 from flowrunner.definitions.yaml.scopes import Reader
 from flowrunner.definitions.yaml.speaking import Spot, as_json, roots_of, shown
 

@@ -12,8 +12,17 @@ from flowrunner.core.expression_types import Schema, check, kinds_of
 from flowrunner.core.expression_values import ARTICLES
 from flowrunner.core.expressions import Fault, steps_in
 from flowrunner.core.substitution import Template, parse
-from flowrunner.definitions.yaml.forms import Sheet, map_of, node_at
-from flowrunner.definitions.yaml.nodes import ListNode, MapNode, Node, Place, ScalarNode, plain
+from flowrunner.definitions.yaml.forms import Sheet
+from flowrunner.definitions.yaml.nodes import (
+    ListNode,
+    MapNode,
+    Node,
+    Place,
+    ScalarNode,
+    map_of,
+    node_at,
+    plain,
+)
 from flowrunner.definitions.yaml.speaking import Spot, spots
 
 _TEXT: Schema = {"type": "string"}

@@ -13,9 +13,18 @@ from flowrunner.core.errors import Problem
 from flowrunner.core.expression_types import Schema
 from flowrunner.core.expression_values import kind_of
 from flowrunner.core.validation import suggest
-from flowrunner.definitions.yaml.forms import Sheet, map_of, members_of, node_at, text_at
+from flowrunner.definitions.yaml.forms import Sheet
 from flowrunner.definitions.yaml.grammar import TYPES
-from flowrunner.definitions.yaml.nodes import MapNode, Node, ScalarNode, plain
+from flowrunner.definitions.yaml.nodes import (
+    MapNode,
+    Node,
+    ScalarNode,
+    map_of,
+    members_of,
+    node_at,
+    plain,
+    text_at,
+)
 
 _PLAIN: Mapping[str, Any] = {
     "string": str, "integer": int, "number": float, "boolean": bool, "object": dict[str, Any],
@@ -153,7 +162,7 @@ class Shapes:
             TypeAdapter(Annotated[str, Field(pattern=node.text)])
             re.compile(node.text)
         except Exception as error:  # noqa: BLE001  # the engine behind pydantic has errors of its own
-            message = f"the pattern cannot be used: {str(error).splitlines()[0]}"
+            message = f"the pattern cannot be used: {str(error).splitlines()[-1].strip()}"
             yield self._sheet.problem(node.place, "bad-pattern", message)
 
     def _bounds(self, node: MapNode, kind: str) -> dict[str, Any]:

@@ -51,16 +51,21 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A text with values in it: a prompt or a question. What agents wrote is fenced."""
+    """A text with values in it: a prompt or a question. What agents wrote is fenced.
+
+    *closing* follows it as it stands: what an answer must look like.
+    """
 
     pieces: tuple[str | Spot, ...]
+    closing: str = ""
 
     def __call__(self, context: Context) -> str:
         roots = roots_of(context)
-        return "".join(
+        said = (
             piece if isinstance(piece, str) else _inserted(piece, roots, context)
             for piece in self.pieces
         )
+        return "".join(said) + self.closing
 
 
 @dataclass(frozen=True, slots=True)
