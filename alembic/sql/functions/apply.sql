@@ -26,14 +26,20 @@ BEGIN
          ORDER BY t.id FOR NO KEY UPDATE OF t) AS x;
 
     WITH g AS (
-        SELECT x.* FROM jsonb_to_recordset(p->'leases') AS x (run uuid, s integer, a integer, e bigint)
+        SELECT x.* FROM jsonb_to_recordset(p->'leases') AS x (
+                   run uuid, s integer, a integer, e bigint, keep boolean)
          WHERE x.run = ANY (v_ok)),
     -- Taken at once, not locked first: a lock would be another record of WAL for every result.
     held AS (
         DELETE FROM task_queue q USING g
-         WHERE q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a
+         WHERE g.keep IS NOT TRUE AND q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a
            AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))
         RETURNING q.*),
+    -- Code that calls goes on: its lease must stand, and stays.
+    kept AS MATERIALIZED (
+        SELECT q.run_id, q.step_no FROM task_queue q
+          JOIN g ON g.keep AND q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a AND q.epoch = g.e
+         ORDER BY q.run_id, q.step_no FOR NO KEY UPDATE OF q),
     h AS (
         SELECT x.* FROM jsonb_to_recordset(p->'fired') AS x (run uuid, s integer, k text, tok bigint)
          WHERE x.run = ANY (v_ok)),
@@ -44,6 +50,7 @@ BEGIN
     missing AS (
         SELECT g.run, jsonb_build_object('s', g.s, 'e', g.e) AS guard FROM g
          WHERE NOT EXISTS (SELECT FROM held WHERE held.run_id = g.run AND held.step_no = g.s)
+           AND NOT EXISTS (SELECT FROM kept WHERE kept.run_id = g.run AND kept.step_no = g.s)
         UNION ALL
         SELECT h.run, jsonb_build_object('s', h.s, 'k', h.k) FROM h
          WHERE NOT EXISTS (SELECT FROM standing w

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from flowrunner.core.bodies import needed_by
 from flowrunner.core.decision import LeaseGuard, TimerGuard
-from flowrunner.core.model import Ref, RunId
+from flowrunner.core.model import Ref, RunId, StepStatus
 from flowrunner.db.approval_rows import approval_rows
 from flowrunner.db.changes import Change, Json, event_rows, run_row, timer_rows
 from flowrunner.db.pool import Conn
@@ -74,13 +74,14 @@ def _batch(changes: Sequence[Change], notify: NotifyMode) -> Json:
 def _rows(change: Change) -> Json:
     run = str(change.run_id)
     decision = change.decision
-    leases = [g for g in decision.guards if isinstance(g, LeaseGuard)]
-    fired = [g for g in decision.guards if isinstance(g, TimerGuard)]
+    guards = dict.fromkeys(decision.guards)
+    leases = [g for g in guards if isinstance(g, LeaseGuard)]
+    fired = [g for g in guards if isinstance(g, TimerGuard)]
     was_over, is_over = change.before.status.is_terminal, change.after.status.is_terminal
     steps = StepRows(change)
     return {
         "runs": [run_row(run, change)],
-        "leases": [{"run": run, "s": g.step, "a": g.attempt, "e": g.epoch} for g in leases],
+        "leases": [_lease_row(run, guard, change) for guard in leases],
         "fired": [{"run": run, "s": g.step, "k": g.kind, "tok": g.token} for g in fired],
         "withdrawn": steps.withdrawn(),
         "silenced": steps.silenced(),
@@ -94,3 +95,11 @@ def _rows(change: Change) -> Json:
         "ended": [run] if is_over and not was_over else [],
         "reopened": [run] if was_over and not is_over else [],
     }
+
+
+def _lease_row(run: str, guard: LeaseGuard, change: Change) -> Json:
+    """The lease goes with its attempt; it stays where the attempt goes on, as that of code does."""
+    row: Json = {"run": run, "s": guard.step, "a": guard.attempt, "e": guard.epoch}
+    after = change.after.steps[guard.step]
+    goes_on = after.status is StepStatus.RUNNING and after.attempt == guard.attempt
+    return {**row, "keep": True} if goes_on else row
