@@ -84,7 +84,7 @@ class Terminal:
             "flowrunner",
             *words,
             cwd=self.folder,
-            env=self._environment(),
+            env=self.variables(),
             stdin=pipe,
             stdout=pipe,
             stderr=pipe,
@@ -101,7 +101,7 @@ class Terminal:
                 process.send_signal(signal.SIGKILL)
             await process.communicate()
 
-    def _environment(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if _is_kept(name)}
         return {
             **kept,

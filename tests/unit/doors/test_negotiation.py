@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from flowrunner.api.etags import matches
 from flowrunner.api.events import is_stream
 from flowrunner.api.reports import negotiate
-from flowrunner.api.runs import matches
 
 
 @pytest.mark.parametrize(
     ("accept", "expected"),
     [
         ("*/*", "md"),
-        ("text/html, */*;q=0.8", "md"),
+        ("text/html, */*;q=0.8", "html"),
         ("application/json", "json"),
         ("application/json;q=0.5, text/markdown;q=0.4", "json"),
         ("application/*", "json"),
         ("application/sarif+json, application/json;q=0.9", "sarif"),
         ("text/markdown;q=0, */*", "json"),
         ("text/*", "md"),
-        ("text/html", None),
+        ("text/html", "html"),
+        ("image/png", None),
         ("", None),
         ("application/json;q=high", None),
     ],

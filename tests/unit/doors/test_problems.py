@@ -12,6 +12,7 @@ from flowrunner.api.errors import (
     STATUS,
     TITLES,
     BadEventIdError,
+    BadRangeError,
     pointer,
     problem,
     status_of,
@@ -26,9 +27,18 @@ from flowrunner.core.errors import (
     UnavailableError,
 )
 from flowrunner.engine.committer import OutcomeUnknownError
+from flowrunner.service.approvals import (
+    AlreadyDecidedError,
+    DefinitionChangedError,
+    ExpiredError,
+    NotApproverError,
+    StaleDigestError,
+)
+from flowrunner.service.control import NotRetryableError
+from flowrunner.service.cursors import BadCursorError
 from flowrunner.service.finding import AmbiguousIdError
-from flowrunner.service.views import BadCursorError, NoReportError, NotFinishedError
-from flowrunner.wire.problems import ProblemEntry
+from flowrunner.service.views import NoReportError, NotFinishedError
+from flowrunner.wire.problems import ProblemCode, ProblemEntry
 
 DOCS = Path(__file__).parents[3] / "docs" / "reference" / "doors.md"
 
@@ -41,6 +51,13 @@ DOCS = Path(__file__).parents[3] / "docs" / "reference" / "doors.md"
         (ConflictError("x"), 409),
         (AmbiguousIdError("x"), 409),
         (NotFinishedError("x"), 409),
+        (AlreadyDecidedError("x"), 409),
+        (StaleDigestError("x"), 409),
+        (DefinitionChangedError("x"), 409),
+        (NotRetryableError("x"), 409),
+        (NotApproverError("x"), 403),
+        (ExpiredError("x"), 410),
+        (BadRangeError(3), 416),
         (InvalidInputError("x", ()), 422),
         (InvalidFlowError("x", ()), 422),
         (UnavailableError("x"), 503),
@@ -59,6 +76,11 @@ def test_an_errors_type_decides_its_status(error: FlowRunnerError, expected: int
 def test_every_code_of_the_door_has_a_title() -> None:
     """A refusal without words of its own would be told by its number."""
     assert {kind.code for kind in STATUS} <= TITLES.keys()
+
+
+def test_the_codes_of_the_door_are_one_enum() -> None:
+    """Clients find every code in one place, which OpenAPI lists (experience 4.2)."""
+    assert {code.value for code in ProblemCode} == TITLES.keys()
 
 
 def test_every_code_is_explained() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
@@ -40,19 +41,41 @@ async def frames(streams: Streams, rows: AsyncIterator[EventRow]) -> list[str]:
     return [frame async for frame in streams.frames(rows, ROSTER)]
 
 
+def messages(told: list[str]) -> list[sse.Message]:
+    reader = sse.Reader()
+    return [message for chunk in told for message in reader.feed(chunk)]
+
+
 async def test_a_stream_ends_after_the_runs_last_event() -> None:
     """The end is an event of its own, without an id: the cursor stays the run's last."""
     streams = Streams()
 
-    told = await frames(streams, said(STARTED, COMPLETED, row(3, "never.shown")))
+    told = await frames(streams, said(STARTED, COMPLETED))
 
-    messages = list(sse.messages(sse.lines(told)))
-    assert [(m.event, m.id) for m in messages] == [
+    assert [(m.event, m.id) for m in messages(told)] == [
         ("run.started", "1"),
         ("run.completed", "2"),
         ("end", ""),
     ]
     assert streams.count == 0
+
+
+async def test_a_retried_run_goes_on_after_its_end() -> None:
+    """F40: an end that something follows is none; the feed says when nothing does."""
+    again = row(3, "run.retried", generation=2, steps=[0], actor="ana", reason="")
+    told = await frames(Streams(), said(STARTED, COMPLETED, again, row(4, "run.cancelled")))
+
+    assert [m.event for m in messages(told)][-2:] == ["run.cancelled", "end"]
+    assert json.loads(messages(told)[-1].data)["status"] == "cancelled"
+
+
+async def test_a_report_may_stand_last() -> None:
+    """Rendered again after its end, a run is still ended, and as it was."""
+    stream = Streams().frames(said(row(3, "run.rendered")), ROSTER, "failed")
+    told = messages([frame async for frame in stream])
+
+    assert [(m.event, m.id) for m in told] == [("run.rendered", "3"), ("end", "")]
+    assert json.loads(told[-1].data)["status"] == "failed"
 
 
 async def test_a_client_is_told_when_to_come_back() -> None:
@@ -84,7 +107,7 @@ async def test_a_feed_that_closes_ends_the_stream() -> None:
     """The service stops: the stream ends without an `end`, so that the client comes back."""
     told = await frames(Streams(), said(STARTED))
 
-    assert [m.event for m in sse.messages(sse.lines(told))] == ["run.started"]
+    assert [m.event for m in messages(told)] == ["run.started"]
 
 
 async def test_a_client_that_leaves_is_forgotten() -> None:
