@@ -7,7 +7,20 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 
 from flowrunner import __version__
-from flowrunner.api import errors, events, flows, health, reports, runs, tasks, workers
+from flowrunner.api import (
+    approvals,
+    comparing,
+    control,
+    errors,
+    events,
+    flows,
+    health,
+    reports,
+    runs,
+    steps,
+    tasks,
+    workers,
+)
 from flowrunner.api.boundary import Boundary
 from flowrunner.api.deps import Parts, refuse_unknown_parameters
 from flowrunner.api.guard import Gate, Guard
@@ -15,7 +28,18 @@ from flowrunner.api.intake import Intake
 from flowrunner.api.openapi import describe
 from flowrunner.api.streams import Streams
 
-_ROUTERS = (flows, runs, events, reports, workers, tasks)
+_ROUTERS = (
+    flows,
+    runs,
+    control,
+    steps,
+    approvals,
+    events,
+    reports,
+    comparing,
+    workers,
+    tasks,
+)
 
 
 def make_app(service: Parts) -> FastAPI:

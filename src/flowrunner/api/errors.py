@@ -25,7 +25,8 @@ from flowrunner.core.errors import (
     Problem,
     UnavailableError,
 )
-from flowrunner.service.views import BadCursorError
+from flowrunner.service.approvals import ExpiredError, NotApproverError
+from flowrunner.service.cursors import BadCursorError
 from flowrunner.wire.problems import MEDIA_TYPE, ProblemBody, ProblemEntry
 
 log = structlog.stdlib.get_logger()
@@ -41,6 +42,16 @@ class NotAcceptableError(FlowRunnerError):
     code = "not-acceptable"
 
 
+class BadRangeError(FlowRunnerError):
+    """The range begins after the end; *size* is how much there is."""
+
+    code = "range-not-satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"there are only {size} bytes", size=size)
+        self.size = size
+
+
 class TooManyStreamsError(FlowRunnerError):
     code = "too-many-streams"
 
@@ -48,9 +59,12 @@ class TooManyStreamsError(FlowRunnerError):
 STATUS: Mapping[type[FlowRunnerError], int] = {
     BadCursorError: 400,
     BadEventIdError: 400,
+    NotApproverError: 403,
     NotFoundError: 404,
     NotAcceptableError: 406,
     ConflictError: 409,
+    ExpiredError: 410,
+    BadRangeError: 416,
     InvalidInputError: 422,
     InvalidFlowError: 422,
     TooManyStreamsError: 503,
@@ -59,6 +73,7 @@ STATUS: Mapping[type[FlowRunnerError], int] = {
 """The nearest ancestor counts; what is not listed is our own fault: 500."""
 
 TITLES: Mapping[str, str] = {
+    "already-decided": "The approval was decided before",
     "ambiguous-id": "The id names several runs",
     "bad-cursor": "The cursor is not valid",
     "bad-event-id": "There is no such place in the run's log",
@@ -66,6 +81,8 @@ TITLES: Mapping[str, str] = {
     "bad-origin": "Requests from other sites are refused",
     "bad-request": "The request cannot be read",
     "conflict": "The state forbids the request",
+    "definition-changed": "The run's flow is not the one it began with",
+    "expired": "Nobody decided in time",
     "idempotency-mismatch": "The Idempotency-Key was used for another request",
     "internal-error": "Something went wrong here",
     "invalid-flow": "The flow cannot be used",
@@ -74,10 +91,14 @@ TITLES: Mapping[str, str] = {
     "method-not-allowed": "The method is not allowed here",
     "no-report": "The run has no report",
     "not-acceptable": "None of the accepted formats can be had",
+    "not-approver": "Others may decide this",
     "not-finished": "The run has not finished",
     "not-found": "There is no such thing",
+    "not-retryable": "The run cannot be retried now",
     "outcome-unknown": "It cannot be told whether this happened",
     "payload-too-large": "The body is too large",
+    "range-not-satisfiable": "There is not that much",
+    "stale-digest": "Something else is asked now",
     "too-many-streams": "Too many streams are open",
     "unauthorized": "A token is needed",
     "unavailable": "The service is not available now",

@@ -1,4 +1,4 @@
-"""A run's events, a page at a time or as a stream."""
+"""Events: a run's, a page at a time or as a stream, and those of all runs as they come."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from flowrunner.api.deps import AskedRun, Parts, Reading
-from flowrunner.api.errors import BadEventIdError, TooManyStreamsError
+from flowrunner.api.errors import BadEventIdError, NotAcceptableError, TooManyStreamsError
 from flowrunner.api.openapi import refusals
 from flowrunner.api.streams import Streams
 from flowrunner.core.model import RunId
@@ -48,6 +48,30 @@ async def events(
     return await _stream(request, reading, run_id, place)  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
 
 
+@router.get(
+    "/events",
+    operation_id="all_events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {_STREAM: {"schema": {"type": "string"}}}}, **refusals(406)},
+)
+async def all_events(
+    request: Request, reading: Reading, accept: Annotated[str, Header()] = "*/*"
+) -> Response:
+    """Follow every run from now on: `run.*` and `approval.*`. It has no end, and no cursor.
+
+    Who was cut off looks at the lists again: what came meanwhile is not told twice.
+    """
+    parts: Parts = request.app.state.parts
+    streams: Streams = request.app.state.streams
+    if not (is_stream(accept) or "*/*" in accept):
+        raise NotAcceptableError("this is a stream", hint=f"Accept: {_STREAM}")
+    if streams.is_full:
+        raise TooManyStreamsError("come back later")
+    await reading.ping()
+    frames = streams.loose(reading.shown(parts.feed.follow_all()))
+    return StreamingResponse(frames, headers=_HEADERS, media_type=_STREAM)
+
+
 def is_stream(accept: str) -> bool:
     """Whether the Accept header names event streams, and does not forbid them."""
     ranges = [part.replace(" ", "").lower().split(";") for part in accept.split(",")]
@@ -65,7 +89,7 @@ async def _stream(request: Request, reading: Reading, run_id: RunId, after: int)
     if streams.is_full:
         raise TooManyStreamsError("poll ?after= instead, or come back later")
     roster = await reading.roster(run_id)
-    frames = streams.frames(parts.feed.follow(run_id, after), roster)
+    frames = streams.frames(parts.feed.follow(run_id, after), roster, head.status.value)
     return StreamingResponse(frames, headers=_HEADERS, media_type=_STREAM)
 
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from flowrunner.api.deps import Flows
+from flowrunner.api.etags import matches
 from flowrunner.api.openapi import refusals
-from flowrunner.api.runs import matches
 from flowrunner.service.catalogue import flow_list, get_flow_detail
 from flowrunner.wire.flows import FlowDetail, FlowList
 

@@ -19,6 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from flowrunner.api.errors import problem
 from flowrunner.core.errors import InvalidInputError, Problem
 
+LOCAL = "local"
+"""The principal of a server that only this machine's user can reach."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _AUTHORITY = re.compile(
     r"(?:\[(?P<six>[0-9a-f:.]{2,45})\]|(?P<name>[a-z0-9_.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?\Z"
@@ -142,7 +144,7 @@ def is_loopback(host: str) -> bool:
 def principal_of(asked: Asked, gate: Gate) -> str:
     """Name the caller for the record: never the token itself."""
     if gate.is_local or not gate.tokens:
-        return "local"
+        return LOCAL
     return f"token-{sha256(_bearer(asked).encode()).hexdigest()[:8]}"
 
 

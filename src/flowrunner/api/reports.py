@@ -7,19 +7,23 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import JSONResponse
 
+from flowrunner import __version__
 from flowrunner.api.deps import AskedRun, Reading
 from flowrunner.api.errors import NotAcceptableError
+from flowrunner.api.etags import UNCHANGED, IfNoneMatch, matches, unchanged
 from flowrunner.api.openapi import refusals
-from flowrunner.service.views import NoReportError
+from flowrunner.api.pages import POLICY, page_of
+from flowrunner.service.views import NoReportError, Report
 from flowrunner.wire.runs import ReportBody
 
 router = APIRouter(prefix="/api/v1", tags=["reports"])
 
-Format: TypeAlias = Literal["md", "json", "sarif"]
+Format: TypeAlias = Literal["md", "json", "sarif", "html"]
 TYPES: dict[Format, str] = {
     "md": "text/markdown",
     "json": "application/json",
     "sarif": "application/sarif+json",
+    "html": "text/html",
 }
 
 
@@ -31,32 +35,47 @@ TYPES: dict[Format, str] = {
             "content": {
                 "text/markdown": {"schema": {"type": "string"}},
                 "application/sarif+json": {"schema": {"type": "object"}},
+                "text/html": {"schema": {"type": "string"}},
             }
         },
+        **UNCHANGED,
         **refusals(404, 406, 409),
     },
 )
 async def report(
+    *,
     run_id: AskedRun,
     reading: Reading,
     format: Annotated[Format | None, Query(description="Wins over Accept.")] = None,  # noqa: A002  # the parameter's name
     accept: Annotated[str, Header()] = "*/*",
+    if_none_match: IfNoneMatch = None,
 ) -> ReportBody:
-    """Get the report: Markdown unless something else is asked for."""
+    """Get the report: Markdown unless something else is asked for. Its ETag changes with it."""
     chosen = format or negotiate(accept)
     if chosen is None:
         known = ", ".join(TYPES.values())
         raise NotAcceptableError("no accepted format can be had", hint=f"known: {known}")
     found = await reading.report(run_id)
-    headers = {"Vary": "Accept"}
-    if chosen == "md":
-        text = found.body.markdown
-        return Response(text, headers=headers, media_type=TYPES["md"])  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
-    if chosen == "sarif":
-        if found.sarif is None:
-            raise NoReportError("this flow's report has no SARIF", hint="ask for md or json")
-        return JSONResponse(found.sarif, headers=headers, media_type=TYPES["sarif"])  # pyright: ignore[reportReturnType]
-    return found.body
+    if chosen == "sarif" and found.sarif is None:
+        raise NoReportError("this flow's report has no SARIF", hint="ask for md or json")
+    tag = f'"{found.ref}-{chosen}-{__version__}"'
+    headers = {"Vary": "Accept", "ETag": tag}
+    if matches(if_none_match, tag):
+        return unchanged(tag, headers)  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
+    return _sent(found, chosen, headers)  # pyright: ignore[reportReturnType]
+
+
+def _sent(found: Report, chosen: Format, headers: dict[str, str]) -> Response:
+    match chosen:
+        case "md":
+            return Response(found.body.markdown, headers=headers, media_type=TYPES["md"])
+        case "html":
+            headers["Content-Security-Policy"] = POLICY
+            return Response(page_of(found.body), headers=headers, media_type=TYPES["html"])
+        case "sarif":
+            return JSONResponse(found.sarif, headers=headers, media_type=TYPES["sarif"])
+        case "json":
+            return JSONResponse(found.body.model_dump(mode="json"), headers=headers)
 
 
 def negotiate(accept: str) -> Format | None:

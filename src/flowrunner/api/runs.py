@@ -1,4 +1,4 @@
-"""Launch runs, list them, look at one, cancel it."""
+"""Launch runs, list them, look at one."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AwareDatetime
 
 from flowrunner import __version__
-from flowrunner.api.deps import AskedRun, Principal, Reading, Runs
+from flowrunner.api.deps import Actor, AskedRun, Reading, Runs
+from flowrunner.api.etags import UNCHANGED, IfNoneMatch, matches, unchanged
+from flowrunner.api.links import link_next
 from flowrunner.api.openapi import refusals
+from flowrunner.api.preferring import Prefer, granted, wait_for_end, wished
 from flowrunner.db.pages import RunFilter
 from flowrunner.service.runs import LaunchRequest
 from flowrunner.service.views import older, since
 from flowrunner.wire.runs import (
-    CancelBody,
-    CancelReply,
     LaunchBody,
     LaunchReply,
     Run,
     RunCounts,
     RunPage,
     RunStatus,
-    StepList,
 )
 
 router = APIRouter(prefix="/api/v1", tags=["runs"])
@@ -39,6 +39,7 @@ Statuses = Annotated[list[RunStatus] | None, Query(description="May be given sev
 Labels = Annotated[
     list[str] | None, Query(description="As name:value; may be given several times.")
 ]
+Waiting = Annotated[bool, Query(description="Only those that ask somebody something.")]
 Since = Annotated[AwareDatetime | None, Query(description="Launched at this time or later.")]
 
 
@@ -49,7 +50,12 @@ Since = Annotated[AwareDatetime | None, Query(description="Launched at this time
     responses={
         200: {
             "model": LaunchReply,
-            "description": "This Idempotency-Key was used before: the run of that time.",
+            "description": "This Idempotency-Key was used before: the run of that time."
+            " Or waiting was preferred, and the run has ended.",
+        },
+        202: {
+            "model": LaunchReply,
+            "description": "Waiting was preferred, and the run has not ended yet.",
         },
         **refusals(404, 409),
     },
@@ -59,12 +65,16 @@ async def launch(
     name: str,
     body: LaunchBody,
     runs: Runs,
-    principal: Principal,
+    actor: Actor,
     request: Request,
     response: Response,
+    prefer: Prefer = None,
     idempotency_key: Annotated[str | None, Header(pattern=_KEY)] = None,
 ) -> LaunchReply:
-    """Start a run. It is stored whole before this answers, or not at all."""
+    """Start a run. It is stored whole before this answers, or not at all.
+
+    With `Prefer: wait=N` the answer comes when it has ended (200), or after N seconds (202).
+    """
     launched = await runs.launch(
         name,
         LaunchRequest(
@@ -75,7 +85,7 @@ async def launch(
             agent=body.agent,
             title=body.title,
             labels=body.labels,
-            launched_by=principal,
+            launched_by=actor,
             trigger=_trigger(request),
             idempotency_key=idempotency_key,
         ),
@@ -85,9 +95,16 @@ async def launch(
     if launched.replayed:
         response.status_code = status.HTTP_200_OK
         response.headers["Idempotency-Replayed"] = "true"
+    seconds = wished(prefer)
+    now = launched.status
+    if seconds is not None and await wait_for_end(request, launched.run_id, seconds):
+        granted(response, seconds)
+        now = (await runs.head(launched.run_id)).status
+        is_done = now.is_terminal
+        response.status_code = status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED
     return LaunchReply(
         id=launched.run_id,
-        status=launched.status.value,
+        status=now.value,
         url=url,
         events_url=f"{url}/events",
         replayed=launched.replayed,
@@ -98,16 +115,21 @@ async def launch(
 async def list_runs(
     *,
     reading: Reading,
+    request: Request,
+    response: Response,
     flow: FlowName | None = None,
     status: Statuses = None,
     label: Labels = None,
     since: Since = None,
+    waiting: Waiting = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=64)] = None,
 ) -> RunPage:
     """List runs, newest first, without their payloads."""
-    only = _filter(flow, status, label, since)
-    return await reading.list_runs(older(only, cursor) if cursor else only, limit)
+    only = _filter(flow, status, label, since, waiting=waiting)
+    page = await reading.list_runs(older(only, cursor) if cursor else only, limit)
+    link_next(request, response, page.next_cursor)
+    return page
 
 
 @router.get("/runs/counts", operation_id="count_runs")
@@ -118,53 +140,39 @@ async def count_runs(
     status: Statuses = None,
     label: Labels = None,
     since: Since = None,
+    waiting: Waiting = False,
 ) -> RunCounts:
     """Count runs by status, with the same filters as the list."""
-    return await reading.count_runs(_filter(flow, status, label, since))
+    return await reading.count_runs(_filter(flow, status, label, since, waiting=waiting))
 
 
 @router.get(
     "/runs/{run_id}",
     operation_id="get_run",
-    responses={304: {"description": "Unchanged since the given ETag."}, **refusals(404, 409)},
+    responses={**UNCHANGED, **refusals(404, 409)},
 )
 async def get_run(
+    *,
     run_id: AskedRun,
     reading: Reading,
+    request: Request,
     response: Response,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
+    prefer: Prefer = None,
 ) -> Run:
-    """Look at one run. Its ETag changes with every event."""
+    """Look at one run. Its ETag changes with every event.
+
+    With `Prefer: wait=N` the answer comes when it has ended, or after N seconds.
+    """
+    seconds = wished(prefer)
+    if seconds is not None and await wait_for_end(request, run_id, seconds):
+        granted(response, seconds)
     run = await reading.get_run(run_id)
     tag = f'W/"{run.id}-{run.version}-{__version__}"'
     if matches(if_none_match, tag):
-        return Response(status_code=304, headers={"ETag": tag})  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
+        return unchanged(tag)  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
     response.headers["ETag"] = tag
     return run
-
-
-@router.get("/runs/{run_id}/steps", operation_id="list_steps", responses=refusals(404, 409))
-async def list_steps(run_id: AskedRun, reading: Reading) -> StepList:
-    """List every step of the run in flow order; excluded ones say why."""
-    return await reading.list_steps(run_id)
-
-
-@router.post("/runs/{run_id}/cancel", operation_id="cancel_run", responses=refusals(404, 409))
-async def cancel_run(
-    run_id: AskedRun, runs: Runs, principal: Principal, body: CancelBody | None = None
-) -> CancelReply:
-    """Stop a run for good: its agents are stopped at once. May be repeated."""
-    reason = body.reason if body is not None else ""
-    done = await runs.cancel(run_id, reason or "cancelled by request", principal)
-    return CancelReply(id=done.run_id, status=done.status.value, was_live=done.was_live)
-
-
-def matches(given: str | None, tag: str) -> bool:
-    """Compare weakly, as If-None-Match does (RFC 9110)."""
-    if given is None:
-        return False
-    tags = [each.strip().removeprefix("W/") for each in given.split(",")]
-    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 def _filter(
@@ -172,8 +180,11 @@ def _filter(
     statuses: Sequence[str] | None,
     labels: Sequence[str] | None,
     at: AwareDatetime | None,
+    *,
+    waiting: bool,
 ) -> RunFilter:
-    only = RunFilter(flow=flow, statuses=tuple(statuses or ()), labels=_labels(labels or ()))
+    known = _labels(labels or ())
+    only = RunFilter(flow=flow, statuses=tuple(statuses or ()), labels=known, waiting=waiting)
     return since(only, at) if at is not None else only
 
 

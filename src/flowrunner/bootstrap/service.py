@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +17,12 @@ import structlog
 from flowrunner import __version__
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.core.graph import CODE_QUEUE
-from flowrunner.core.model import RunId
+from flowrunner.core.model import Ref, RunId
 from flowrunner.db.definitions import find_stored
 from flowrunner.db.listener import Ears, listen
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
+from flowrunner.db.payloads import list_payloads
 from flowrunner.db.pool import Pool, make_pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.definitions.folders import shipped_folder
@@ -46,7 +47,12 @@ from flowrunner.leases.keeper import LeaseKeeper
 from flowrunner.leases.ports import Profile
 from flowrunner.leases.rules import LeaseTimes
 from flowrunner.leases.sql import SqlLeases
+from flowrunner.service.approvals import ApprovalService
+from flowrunner.service.comparing import Comparing
+from flowrunner.service.control import ControlService
+from flowrunner.service.graphing import Graphing
 from flowrunner.service.runs import RunService
+from flowrunner.service.steps import StepViews
 from flowrunner.service.tasks import TaskService
 from flowrunner.service.views import Views
 from flowrunner.settings import Settings
@@ -68,8 +74,13 @@ class Service:
     commit_pool: Pool
     flows: Library
     runs: RunService
+    control: ControlService
+    approvals: ApprovalService
     tasks: TaskService
     views: Views
+    steps: StepViews
+    comparing: Comparing
+    graphing: Graphing
     feed: Feed
     signals: Signals
     residents: Residents
@@ -99,6 +110,7 @@ def build_service(
     reaper = _reaper(settings, pools.work, engine.residents)
     rounds = _rounds(settings, pools.work, engine.residents, reaper)
     listener = _Listener(addresses.listen, engine.signals, rounds)
+    views = Views(pools.work)
     first = (engine.notifier, engine.committer, engine.residents)
     return Service(
         settings=settings,
@@ -108,8 +120,13 @@ def build_service(
         commit_pool=pools.commits,
         flows=flows,
         runs=RunService(pools.work, flows, engine.launcher, engine.residents, settings),
+        control=ControlService(pools.work, engine.residents),
+        approvals=ApprovalService(pools.work, engine.residents, engine.evaluator),
         tasks=TaskService(pools.work, engine.residents),
-        views=Views(pools.work),
+        views=views,
+        steps=StepViews(pools.work),
+        comparing=Comparing(pools.work, views),
+        graphing=Graphing(pools.work, views),
         feed=feed,
         signals=engine.signals,
         residents=engine.residents,
@@ -135,6 +152,7 @@ class _Pools:
 @dataclass(frozen=True, slots=True)
 class _Engine:
     notifier: Notifier
+    evaluator: Evaluator
     signals: Signals
     committer: Committer
     residents: Residents
@@ -152,13 +170,18 @@ def _pools(settings: Settings, addresses: Addresses) -> _Pools:
 def _engine(settings: Settings, addresses: Addresses, pools: _Pools, flows: Library) -> _Engine:
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
-    bodies = Bodies(pools.work)
+    bodies = Bodies(partial(_payloads, pools.work))
     pinning = Pinning(flows, partial(_stored, pools.work), settings.on_drift)
     evaluator = Evaluator(pinning, bodies)
     committer = Committer(pools.commits, settings.notify_mode, _LANES)
     residents = Residents(pools.work, committer, evaluator, bodies, signals)
     launcher = Launcher(pools.work, evaluator, bodies, residents, signals)
-    return _Engine(notifier, signals, committer, residents, launcher)
+    return _Engine(notifier, evaluator, signals, committer, residents, launcher)
+
+
+async def _payloads(pool: Pool, refs: Sequence[Ref]) -> dict[Ref, bytes]:
+    async with pool.connection() as conn:
+        return await list_payloads(conn, refs)
 
 
 async def _stored(pool: Pool, definition_id: int) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import structlog
 from flowrunner.core.model import RunId
 from flowrunner.db.events import EventRow, list_events
 from flowrunner.db.pool import AWAY, Pool
+from flowrunner.engine.bulletin import Bulletin
 
 log = structlog.stdlib.get_logger()
 
@@ -28,6 +29,7 @@ class Feed:
         self._poll_seconds = poll_seconds
         self._watchers: defaultdict[RunId, set[asyncio.Event]] = defaultdict(set)
         self._closed = False
+        self._all = Bulletin(pool, poll_seconds=poll_seconds)
 
     @property
     def watched(self) -> int:
@@ -35,6 +37,7 @@ class Feed:
 
     def heard(self, runs: frozenset[RunId]) -> None:
         """Wake who watches *runs*; an empty set means that any run may have moved."""
+        self._all.heard(runs)
         for run_id in runs & self._watchers.keys() if runs else tuple(self._watchers):
             for wake in self._watchers[run_id]:
                 wake.set()
@@ -42,7 +45,12 @@ class Feed:
     def close(self) -> None:
         """End every stream: the service stops, and its clients come back with their cursor."""
         self._closed = True
+        self._all.close()
         self.heard(frozenset())
+
+    def follow_all(self) -> AsyncIterator[EventRow]:
+        """See `Bulletin.follow`."""
+        return self._all.follow()
 
     async def follow(self, run_id: RunId, after: int = 0) -> AsyncIterator[EventRow]:
         """Yield the events after *after*, in order, until the run has ended and nothing follows.

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import RunId
-from flowrunner.db.pages import ReportLine, RunLine, RunPlace, StepLine
+from flowrunner.db.attempts import AttemptLine
+from flowrunner.db.pages import ReportLine, RunLine, RunPlace
+from flowrunner.db.step_pages import StepLine
 from flowrunner.wire.runs import (
+    Attempt,
+    ChildCounts,
     ErrorText,
     ReportBody,
     Run,
     RunRow,
     Spent,
-    StepList,
     StepRow,
     Tally,
 )
 
+_CHILD = re.compile(r"[\[/]")
+_TRIED = {"queued": "offered", "retrying": "failed", "abandoned": "lost"}
+_AS_STORED = (
+    "step_no",
+    "key",
+    "kind",
+    "persona",
+    "status",
+    "attempt",
+    "failures",
+    "crashes",
+    "delayed",
+    "reason",
+    "dispatched_at",
+    "started_at",
+    "finished_at",
+    "worker",
+    "parent",
+)
 _SATISFIED = frozenset({"excluded", "completed", "skipped", "failed", "cancelled"})
 
 
@@ -43,9 +67,59 @@ def run(line: RunLine, place: RunPlace) -> Run:
     )
 
 
-def step_list(lines: Sequence[StepLine], graph: Graph) -> StepList:
-    statuses = {line.step_no: line.status for line in lines}
-    return StepList(items=tuple(_step(line, graph, statuses) for line in lines))
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a step's row does not say: its flow, and how the flow's own steps stand."""
+
+    run_id: RunId
+    graph: Graph
+    statuses: Mapping[int, str]
+
+
+def step(line: StepLine, around: Surroundings) -> StepRow:
+    graph = around.graph
+    known = line.step_no < len(graph.steps)
+    # A child is called by its parent's key and more: what it does not say itself, its root does.
+    root = graph.steps[line.step_no if known else graph.number_of(_root(line.key))]
+    needs = root.needs if known else ()
+    still_open = [need for need in needs if around.statuses.get(need) not in _SATISFIED]
+    waits = line.status == "pending"
+    asks = line.kind == "approval" and line.status == "blocked"
+    return StepRow.model_validate(
+        {
+            **{name: getattr(line, name) for name in _AS_STORED},
+            "label": root.label,
+            "needs": tuple(graph.steps[need].key for need in needs),
+            "waiting_for": tuple(graph.steps[need].key for need in still_open) if waits else (),
+            "error": _error(line.error),
+            "usage": _spent(line),
+            "phase": root.phase,
+            "position": line.item_no,
+            "children": _children(line),
+            "approval": f"{around.run_id}.{line.step_no}.{line.attempt}" if asks else None,
+        }
+    )
+
+
+def attempt(line: AttemptLine) -> Attempt:
+    is_lost = (line.error or {}).get("failure_class") == "lost"
+    status = "lost" if is_lost else _TRIED.get(line.status, line.status)
+    spent = line.usage
+    return Attempt.model_validate(
+        {
+            "attempt": line.attempt,
+            "generation": line.generation,
+            "status": status,
+            "error": _error(line.error),
+            "usage": {name: spent.get(name, 0) for name in Spent.model_fields},
+            "dispatched_at": line.dispatched_at,
+            "started_at": line.claimed_at,
+            "finished_at": line.ended_at,
+            "worker": line.worker,
+            "has_prompt": line.prompt is not None,
+            "has_output": line.output is not None,
+        }
+    )
 
 
 def report(run_id: RunId, line: ReportLine, stored: dict[str, Any]) -> ReportBody:
@@ -85,36 +159,24 @@ def _row(line: RunLine) -> dict[str, Any]:
         ),
         "usage": _spent(line),
         "error": _error(line.error),
+        "generation": line.generation,
+        "questions": line.questions,
     }
 
 
-def _step(line: StepLine, graph: Graph, statuses: dict[int, str]) -> StepRow:
-    spec = graph.steps[line.step_no]
-    open_needs = [need for need in spec.needs if statuses.get(need) not in _SATISFIED]
-    waits = line.status == "pending"
-    return StepRow.model_validate(
-        {
-            "step_no": line.step_no,
-            "key": line.key,
-            "label": spec.label,
-            "kind": line.kind,
-            "persona": line.persona,
-            "status": line.status,
-            "attempt": line.attempt,
-            "failures": line.failures,
-            "crashes": line.crashes,
-            "delayed": line.delayed,
-            "needs": tuple(graph.steps[need].key for need in spec.needs),
-            "waiting_for": tuple(graph.steps[need].key for need in open_needs) if waits else (),
-            "reason": line.reason,
-            "error": _error(line.error),
-            "usage": _spent(line),
-            "dispatched_at": line.dispatched_at,
-            "started_at": line.started_at,
-            "finished_at": line.finished_at,
-            "worker": line.worker,
-        }
+def _children(line: StepLine) -> ChildCounts | None:
+    if line.total is None:
+        return None
+    return ChildCounts(
+        total=line.total,
+        live=line.live or 0,
+        completed=line.completed or 0,
+        failed=line.failed or 0,
     )
+
+
+def _root(key: str) -> str:
+    return _CHILD.split(key, maxsplit=1)[0]
 
 
 def _spent(line: RunLine | StepLine) -> Spent:

@@ -16,13 +16,6 @@ Decision: TypeAlias = Literal["approve", "reject"]
 Rejection: TypeAlias = Literal["stop", "continue", "redo"]
 
 
-class Question(ReplyModel):
-    """What the engine stores when it asks: *form* is the JSON Schema of the values, if any."""
-
-    text: str
-    form: dict[str, Any] | None = None
-
-
 class Approval(ReplyModel):
     """One question to a person.
 

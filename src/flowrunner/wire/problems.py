@@ -2,11 +2,49 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Annotated
+
 from pydantic import Field, JsonValue
 
 from flowrunner.wire.base import ReplyModel
 
 MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemCode(StrEnum):
+    """Every code that a refusal of the REST door may have; docs/reference/doors.md says more."""
+
+    ALREADY_DECIDED = "already-decided"
+    AMBIGUOUS_ID = "ambiguous-id"
+    BAD_CURSOR = "bad-cursor"
+    BAD_EVENT_ID = "bad-event-id"
+    BAD_HOST = "bad-host"
+    BAD_ORIGIN = "bad-origin"
+    BAD_REQUEST = "bad-request"
+    CONFLICT = "conflict"
+    DEFINITION_CHANGED = "definition-changed"
+    EXPIRED = "expired"
+    IDEMPOTENCY_MISMATCH = "idempotency-mismatch"
+    INTERNAL_ERROR = "internal-error"
+    INVALID_FLOW = "invalid-flow"
+    INVALID_INPUT = "invalid-input"
+    INVALID_JSON = "invalid-json"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    NO_REPORT = "no-report"
+    NOT_ACCEPTABLE = "not-acceptable"
+    NOT_APPROVER = "not-approver"
+    NOT_FINISHED = "not-finished"
+    NOT_FOUND = "not-found"
+    NOT_RETRYABLE = "not-retryable"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    PAYLOAD_TOO_LARGE = "payload-too-large"
+    RANGE_NOT_SATISFIABLE = "range-not-satisfiable"
+    STALE_DIGEST = "stale-digest"
+    TOO_MANY_STREAMS = "too-many-streams"
+    UNAUTHORIZED = "unauthorized"
+    UNAVAILABLE = "unavailable"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
 
 
 class ProblemEntry(ReplyModel):
@@ -28,7 +66,8 @@ class ProblemBody(ReplyModel):
     type: str
     title: str
     status: int
-    code: str
+    # Not the enum itself: an older client must be able to read a newer server's code.
+    code: Annotated[str, Field(json_schema_extra={"enum": [code.value for code in ProblemCode]})]
     detail: str
     errors: tuple[ProblemEntry, ...] = ()
     hint: str | None = None

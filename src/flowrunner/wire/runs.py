@@ -51,11 +51,13 @@ class CancelBody(RequestModel):
 
 
 class CancelReply(ReplyModel):
-    """*was_live* is false when the run had been cancelled before."""
+    """*was_live* is false when the run had been cancelled before, by *actor* at *at*."""
 
     id: UUID
     status: RunStatus
     was_live: bool
+    actor: str = ""
+    at: datetime | None = None
 
 
 class ErrorText(ReplyModel):
@@ -81,7 +83,7 @@ class Tally(ReplyModel):
 
 
 class RunRow(ReplyModel):
-    """One run in a list: no payloads."""
+    """One run in a list: no payloads. *questions* are open ones; *generation* counts retries."""
 
     id: UUID
     flow: str
@@ -99,6 +101,8 @@ class RunRow(ReplyModel):
     steps: Tally
     usage: Spent
     error: ErrorText | None
+    generation: int = 1
+    questions: int = 0
 
 
 class RunPage(ReplyModel):
@@ -109,12 +113,15 @@ class RunPage(ReplyModel):
 
 
 class RunCounts(ReplyModel):
+    """By status; *waiting* are those of them that ask somebody something."""
+
     queued: int = 0
     running: int = 0
     paused: int = 0
     completed: int = 0
     failed: int = 0
     cancelled: int = 0
+    waiting: int = 0
 
 
 class Run(RunRow):
@@ -128,7 +135,6 @@ class Run(RunRow):
     input: JsonValue
     has_report: bool
     updated_at: datetime
-    generation: int = 1
 
 
 class Attempt(ReplyModel):

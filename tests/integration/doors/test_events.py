@@ -93,7 +93,7 @@ async def test_a_finished_stream_stays_finished(open_door: OpenDoor) -> None:
     run_id = await door.launch()
     await ended(door.service, run_id)
     whole = await door.get(f"{RUNS}/{run_id}/events", headers=STREAM)
-    messages = list(sse.messages(sse.lines([whole.text])))
+    messages = list(sse.Reader().feed(whole.text))
 
     last = messages[-2].id
     again = await door.get(f"{RUNS}/{run_id}/events", headers={**STREAM, "Last-Event-ID": last})
@@ -113,7 +113,7 @@ async def test_a_stream_resumes_where_it_was(open_door: OpenDoor) -> None:
     first = await door.get(path, headers=STREAM)
     again = await door.get(path, headers={**STREAM, "Last-Event-ID": "4"})
 
-    ids = [[m.id for m in sse.messages(sse.lines([r.text])) if m.id] for r in (first, again)]
+    ids = [[m.id for m in sse.Reader().feed(r.text) if m.id] for r in (first, again)]
     assert ids == [["2", "3", "4", "5", "6"], ["5", "6"]]
     assert first.headers["cache-control"] == "no-store"
 

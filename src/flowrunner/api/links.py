@@ -1,0 +1,16 @@
+"""Where a list goes on, for clients that follow headers (RFC 8288)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+
+
+def link_next(request: Request, response: Response, cursor: str | int | None) -> None:
+    """Say where the next page is, with the same filters as this one."""
+    if cursor is None:
+        return
+    told = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    query = urlencode([*told, ("cursor", str(cursor))])
+    response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
