@@ -25,10 +25,13 @@ class InboxRow:
     output: str | None
     error: str | None
     usage: str | None
+    truncated_bytes: int = 0
+    replaced_count: int = 0
 
 
 LIST_UNREAD = """
-SELECT id, run_id, step_no, attempt, epoch, outcome, output, error::text, usage::text
+SELECT id, run_id, step_no, attempt, epoch, outcome, output, error::text, usage::text,
+       truncated_bytes, replaced_count
   FROM task_results
  WHERE verdict IS NULL AND id > %(after)s
  ORDER BY id
@@ -61,9 +64,10 @@ async def mark_results(conn: Conn, ids: Sequence[int], verdict: str) -> None:
 
 
 KEEP_LATE = """
-INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage, verdict)
+INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage,
+                          truncated_bytes, replaced_count, verdict)
 VALUES (%(run_id)s, %(step_no)s, %(attempt)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s,
-        %(usage)s, 'stale')
+        %(usage)s, %(truncated_bytes)s, %(replaced_count)s, 'stale')
 """
 
 
@@ -78,5 +82,7 @@ async def keep_late(conn: Conn, row: InboxRow) -> None:
         "output": row.output,
         "error": row.error,
         "usage": row.usage,
+        "truncated_bytes": row.truncated_bytes,
+        "replaced_count": row.replaced_count,
     }
     await conn.execute(KEEP_LATE, args)

@@ -192,3 +192,44 @@ async def test_only_a_live_lease_adds_to_a_transcript(database: Database) -> Non
         assert not await transcripts.append(conn, task.task_id, task.epoch, [Chunk(2, "text", "x")])
 
         assert await transcripts.list_chunks(conn, run.run_id, 0, 1) == chunks
+
+
+async def report(conn: Conn, task: queue.ClaimedTask) -> None:
+    """Leave a result in the inbox, as a dispatcher does."""
+    sql = "SELECT report_v1(%s, %s, 'completed', 'said')"
+    await conn.execute(sql, (task.task_id, task.epoch))
+
+
+@pytest.mark.parametrize("how", ["release", "release_unknown", "deregister"])
+async def test_what_was_reported_is_not_offered_again(database: Database, how: str) -> None:
+    """P3: a lease with a result in the inbox stays, or the result would be a late one."""
+    async with await database.connect() as conn:
+        run = await by_hand(conn, a_graph("a()", "b()"))
+        mine, other = await a_worker(conn), await a_worker(conn)
+        a, b = await queue.claim(conn, mine, QUEUE, 2)
+        await report(conn, a)
+
+        if how == "release":
+            assert await queue.release(conn, mine, [a.epoch, b.epoch]) == 1
+        elif how == "release_unknown":
+            assert await queue.release_unknown(conn, mine, []) == 1
+        else:
+            await workers.deregister(conn, mine)
+
+        again = await queue.claim(conn, other, QUEUE, 5)
+        assert [task.step_no for task in again] == [b.step_no]
+        assert await queue.list_dead(conn, lease_seconds=60, grace_seconds=0) == []
+        run.held = {"a": a.epoch}
+        assert (await run.complete("a")).verdict == "ok"
+
+
+async def test_a_result_that_was_refused_holds_nothing_back(database: Database) -> None:
+    """P4: once its report has a verdict, a lease may be handed back."""
+    async with await database.connect() as conn:
+        await by_hand(conn, a_graph("a()"))
+        worker_id = await a_worker(conn)
+        (task,) = await queue.claim(conn, worker_id, QUEUE, 1)
+        await report(conn, task)
+        await database.sql("UPDATE task_results SET verdict = 'stale'")
+
+        assert await queue.release(conn, worker_id, [task.epoch]) == 1
