@@ -9,6 +9,7 @@ from flowrunner.core.draft import Draft
 from flowrunner.core.graph import OnFail, Siblings, StepSpec
 from flowrunner.core.inputs import TimerKind
 from flowrunner.core.model import (
+    HANDED_BACK,
     MAX_CRASHES,
     MAX_REJECTED,
     Failure,
@@ -81,9 +82,13 @@ class Deciding:
         if delay > 0:
             self.set_timer(TimerKind.RETRY, number, step.attempt, delay)
 
-    def lose(self, number: int, reason: str, epoch: int) -> None:
+    def lose(self, number: int, reason: str, epoch: int, *, handed_back: bool = False) -> None:
         """The attempt went with its worker: another follows at once, but not for ever."""
         step = self.step(number)
+        if handed_back:
+            error = Failure(HANDED_BACK, reason, FailureClass.LOST)
+            self.emit(ev.StepRetrying(number, step.attempt, error, 0, epoch))
+            return
         if step.crashes + 1 >= MAX_CRASHES:
             message = f"lost with its worker {step.crashes + 1} times, last: {reason}"
             error = Failure("crash_loop", message, FailureClass.LOST)

@@ -53,12 +53,16 @@ class TaskSettled:
 
 @dataclass(frozen=True, slots=True)
 class TaskLost:
-    """The lease's holder is dead or gave no sign for too long."""
+    """The lease's holder is dead or gave no sign for too long; or it could not even begin.
+
+    What was *handed_back* is no crash: the holder is well, and so may the task be.
+    """
 
     step: int
     attempt: int
     epoch: int
     reason: str
+    handed_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from flowrunner.core.children import call_child, list_child
 from flowrunner.core.draft import Draft, cascades
 from flowrunner.core.generations import begin_anew
 from flowrunner.core.model import (
+    HANDED_BACK,
     Failure,
     FailureClass,
     Family,
@@ -123,7 +124,7 @@ def _retry(draft: Draft, event: ev.StepRetrying) -> None:
         StepStatus.PENDING,
         delayed=event.delay_seconds > 0,
         failures=step.failures + (not lost),
-        crashes=step.crashes + lost,
+        crashes=step.crashes + (lost and event.error.code != HANDED_BACK),
         # A lost lease's epoch is not remembered: its late result is no duplicate.
         epoch=step.epoch if lost else event.epoch,
     )

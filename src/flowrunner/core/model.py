@@ -227,6 +227,9 @@ def unstarted(graph: Graph) -> RunState:
     return RunState(graph, RunStatus.QUEUED, 0, steps, remaining=len(steps), ready=ready)
 
 
+HANDED_BACK = "handed_back"
+"""The code of an attempt that its worker could not begin: it counts as no crash."""
+
 MAX_CRASHES = 3
 """Attempts lost with their worker before a task counts as poison and the step fails."""
 

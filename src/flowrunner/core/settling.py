@@ -59,7 +59,7 @@ def lose(deciding: Deciding, given: inp.TaskLost) -> Verdict:
     if step.status is not StepStatus.RUNNING or step.attempt != given.attempt:
         return Verdict.LATE
     deciding.guards.append(LeaseGuard(given.step, given.attempt, given.epoch))
-    deciding.lose(given.step, given.reason, given.epoch)
+    deciding.lose(given.step, given.reason, given.epoch, handed_back=given.handed_back)
     return Verdict.ACCEPTED
 
 

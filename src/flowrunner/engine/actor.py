@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from flowrunner.core.bodies import needed_by
 from flowrunner.core.codec import encode
-from flowrunner.core.decision import Ask, Decision, Verdict
+from flowrunner.core.decision import Ask, Decision
 from flowrunner.core.errors import FlowRunnerError, NotFoundError
 from flowrunner.core.folding import fold
 from flowrunner.core.model import Ref, RunId
@@ -22,7 +21,16 @@ from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow
 from flowrunner.db.runs import LoadedRun
 from flowrunner.engine.committer import OutcomeUnknownError
-from flowrunner.engine.letters import Answer, Letter, Told, answer_of, still_means
+from flowrunner.engine.letters import (
+    Answer,
+    Asked,
+    Letter,
+    Told,
+    answer_of,
+    refuse_all,
+    still_means,
+)
+from flowrunner.engine.plans import Plan
 from flowrunner.engine.views import RunView
 
 log = structlog.stdlib.get_logger()
@@ -47,15 +55,6 @@ class Surroundings(Protocol):
     def moved(self, change: Change) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A decision with the view it leads to, the payloads it needs, and what is still asked."""
-
-    decision: Decision
-    view: RunView
-    bodies: Mapping[Ref, bytes]
-
-
 class Actor:
     """Runs while it has letters; between them it is only a resident state, not a task."""
 
@@ -65,7 +64,7 @@ class Actor:
         self._view = view
         self._mailbox: list[Letter] = []
         self._task: asyncio.Task[None] | None = None
-        self._asked: dict[Ask, asyncio.Task[Answer]] = {}
+        self._asked: dict[Asked, asyncio.Task[Answer]] = {}
 
     @property
     def is_idle(self) -> bool:
@@ -116,14 +115,14 @@ class Actor:
                 try:
                     await self._handle(batch)
                 except FlowRunnerError as error:
-                    _refuse(batch, error)
+                    refuse_all(batch, error)
                 except Exception as error:
                     # Outermost frame of the actor: the waiters learn it, the next letter is heard.
                     log.exception("actor.failed", run_id=str(self.run_id))
                     self._view = None
-                    _refuse(batch, error)
+                    refuse_all(batch, error)
                 except asyncio.CancelledError:
-                    _refuse(batch, OutcomeUnknownError("the service stopped"))
+                    refuse_all(batch, OutcomeUnknownError("the service stopped"))
                     raise
         finally:
             self._task = None
@@ -134,14 +133,23 @@ class Actor:
         view = await self._loaded()
         for letter in batch:
             letter.answer = letter.content.read(view)
-        while batch:
+        while batch := [letter for letter in batch if not self._is_over(letter, view)]:
             plan = await self._plan(view, [answer_of(letter) for letter in batch])
             if plan.decision.events:
                 batch = await self._commit(batch, view, plan)
-            elif not (_may_be_behind(batch, plan) and await self._catch_up(view)):
+            elif not (plan.may_be_behind(batch) and await self._catch_up(view)):
                 self._settle(batch, plan)
                 return
             view = await self._loaded()
+
+    def _is_over(self, letter: Letter, view: RunView) -> bool:
+        """Whether it is an answer that was taken, or to what an earlier generation asked."""
+        asked = letter.content.asked if isinstance(letter.content, Told) else None
+        if asked is None:
+            return False
+        if asked[0] != view.state.generation:
+            self._asked.pop(asked, None)
+        return asked not in self._asked
 
     async def _loaded(self) -> RunView:
         if self._view is not None:
@@ -156,9 +164,10 @@ class Actor:
             self.resume_asks(tuple(outstanding(loaded.state)))
         return self._view
 
-    async def _plan(self, view: RunView, answers: Sequence[Answer]) -> _Plan:
+    async def _plan(self, view: RunView, answers: Sequence[Answer]) -> Plan:
         """Decide, let quick user code answer, decide on: one decision for one commit."""
         bodies: dict[Ref, bytes] = {}
+        taken: set[Asked] = set()
         decision: Decision | None = None
         while True:
             later = decide(view.state, [answer.given for answer in answers])
@@ -169,55 +178,58 @@ class Actor:
             view = view.moved(fold(view.state, later.events), later.events, bodies)
             if len(decision.events) >= MOST_EVENTS:
                 self._ask_later(later.asks, view)
-                return _Plan(decision, view, bodies)
-            answers = await self._quick(later.asks, view)
-            if not answers:
-                return _Plan(decision, view, bodies)
+                return Plan(decision, view, bodies, taken)
+            quick = await self._quick(later.asks, view)
+            if not quick:
+                return Plan(decision, view, bodies, taken)
+            taken |= quick.keys()
+            answers = tuple(quick.values())
 
     def _ask_later(self, asks: Sequence[Ask], view: RunView) -> None:
         for ask in asks:
             self._answer_of(ask, view)
 
-    async def _quick(self, asks: Sequence[Ask], view: RunView) -> list[Answer]:
+    async def _quick(self, asks: Sequence[Ask], view: RunView) -> dict[Asked, Answer]:
         if not asks:
-            return []
-        tasks = [self._answer_of(ask, view) for ask in asks]
-        await asyncio.wait(tasks, timeout=QUICK_SECONDS)
+            return {}
+        tasks = {(view.state.generation, ask): self._answer_of(ask, view) for ask in asks}
+        await asyncio.wait(tasks.values(), timeout=QUICK_SECONDS)
         # What failed for reasons of ours must not take the result along that it was asked about.
-        return [task.result() for task in tasks if task.done() and task.exception() is None]
+        good = ((asked, t) for asked, t in tasks.items() if t.done() and t.exception() is None)
+        return {asked: task.result() for asked, task in good}
 
     def _answer_of(self, ask: Ask, view: RunView) -> asyncio.Task[Answer]:
         """The one task that answers *ask*: asked twice (after a conflict), answered once."""
-        task = self._asked.get(ask)
+        asked = (view.state.generation, ask)
+        task = self._asked.get(asked)
         if task is None:
             task = asyncio.create_task(self._around.ask(ask, view), name=f"ask-{self.run_id}")
-            self._asked[ask] = task
-            task.add_done_callback(lambda done: self._answered(ask, done))
+            self._asked[asked] = task
+            task.add_done_callback(lambda done: self._answered(asked, done))
         return task
 
-    def _answered(self, ask: Ask, task: asyncio.Task[Answer]) -> None:
-        """Post an answer, in case the decision that asked did not wait for it.
-
-        When it did, the answer is decided a second time and is late: a no-op.
-        """
+    def _answered(self, asked: Asked, task: asyncio.Task[Answer]) -> None:
+        """Post an answer, in case the decision that asked did not wait for it."""
         if task.cancelled():
             return
         error = task.exception()
         if error is not None:
             # The engine's own trouble (the database, say), not the flow's: asked again later.
             log.warning("ask.failed", run_id=str(self.run_id), error=str(error))
-            self._asked.pop(ask, None)
+            self._asked.pop(asked, None)
             return
-        self.post(Letter(Told(task.result(), ask)))
+        self.post(Letter(Told(task.result(), asked)))
 
-    def _settle(self, batch: Sequence[Letter], plan: _Plan) -> None:
+    def _settle(self, batch: Sequence[Letter], plan: Plan) -> None:
         """Tell the waiters; forget the questions that are answered for good."""
+        for asked in plan.taken:
+            self._asked.pop(asked, None)
         for letter, verdict in zip(batch, plan.decision.verdicts, strict=False):
-            if isinstance(letter.content, Told) and letter.content.ask is not None:
-                self._asked.pop(letter.content.ask, None)
+            if isinstance(letter.content, Told) and letter.content.asked is not None:
+                self._asked.pop(letter.content.asked, None)
             letter.resolve(verdict)
 
-    async def _commit(self, batch: list[Letter], view: RunView, plan: _Plan) -> list[Letter]:
+    async def _commit(self, batch: list[Letter], view: RunView, plan: Plan) -> list[Letter]:
         """Commit what was planned on *view*; return the letters that have to be decided again.
 
         The resident view may have moved on meanwhile (see `look`): then this is a conflict.
@@ -277,18 +289,3 @@ class Actor:
         if self._view is None or self._view.state.version < view.state.version:
             self._view = view
         return view.state.version > before
-
-
-def _may_be_behind(batch: Sequence[Letter], plan: _Plan) -> bool:
-    """Whether somebody is about to be told "late" by a view that nothing has proved current.
-
-    A commit would have: it compares versions. An end is final, however old the view is.
-    """
-    verdicts = zip(batch, plan.decision.verdicts, strict=False)
-    is_late = any(letter.verdict and verdict is Verdict.LATE for letter, verdict in verdicts)
-    return is_late and not plan.view.state.status.is_terminal
-
-
-def _refuse(batch: Sequence[Letter], error: Exception) -> None:
-    for letter in batch:
-        letter.refuse(error)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 from flowrunner.core.errors import InvariantError
 from flowrunner.core.model import Ref
-from flowrunner.db.payloads import list_payloads
-from flowrunner.db.pool import Pool
+
+ReadBodies: TypeAlias = Callable[[Sequence[Ref]], Awaitable[Mapping[Ref, bytes]]]
 
 
 class Bodies:
     """The most recently used bodies, up to *most_bytes*; everything else is one read away."""
 
-    def __init__(self, pool: Pool, most_bytes: int = 64_000_000) -> None:
-        self._pool = pool
+    def __init__(self, read: ReadBodies, most_bytes: int = 64_000_000) -> None:
+        self._read = read
         self._most = most_bytes
         self._held: OrderedDict[Ref, bytes] = OrderedDict()
         self._size = 0
@@ -31,6 +32,10 @@ class Bodies:
             _ref, body = self._held.popitem(last=False)
             self._size -= len(body)
 
+    def held(self, ref: Ref) -> bytes:
+        """What is at hand without reading. Raises KeyError."""
+        return self._held[ref]
+
     async def get(self, ref: Ref) -> bytes:
         """Raises InvariantError when the body does not exist: a reference is never dangling."""
         return (await self.get_all((ref,)))[ref]
@@ -40,8 +45,7 @@ class Bodies:
         found = {ref: self._held[ref] for ref in wanted if ref in self._held}
         missing = sorted(wanted - found.keys())
         if missing:
-            async with self._pool.connection() as conn:
-                read = await list_payloads(conn, missing)
+            read = await self._read(missing)
             lost = [ref for ref in missing if ref not in read]
             if lost:
                 raise InvariantError("a payload is missing", refs=lost)

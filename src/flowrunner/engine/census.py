@@ -40,8 +40,8 @@ def _children(view: RunView) -> Iterator[int]:
 
 
 def _was_retried(view: RunView, number: int) -> bool:
-    step = view.state.steps[number]
-    return step.attempt > 1 or step.failures + step.crashes > 0
+    # A question that is asked again is no attempt that failed.
+    return view.state.spec(number).kind.is_offered and view.state.steps[number].attempt > 1
 
 
 def _with(view: RunView, status: StepStatus, numbers: tuple[int, ...] | range) -> Iterator[int]:

@@ -6,23 +6,16 @@ They do not hold up anything else (D2-14): each runs in a thread of its own.
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import replace
 
 import structlog
-from pydantic import BaseModel
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.errors import FlowRunnerError, NotFoundError, UnavailableError
-from flowrunner.core.model import Failure, FailureClass, Ref, Usage
-from flowrunner.db.payloads import ref_of
+from flowrunner.core.model import Failure, Ref
 from flowrunner.db.pool import AWAY
 from flowrunner.db.queue import ClaimedTask
-from flowrunner.definitions.context import Context
-from flowrunner.definitions.flow import Step
-from flowrunner.definitions.outputs import adapter
-from flowrunner.engine import threads
-from flowrunner.engine.calls import DurableCaller, StepGoneError
+from flowrunner.engine.calls import StepGoneError
+from flowrunner.engine.computing import compute
 from flowrunner.engine.evaluation import CodeCall, is_drift
 from flowrunner.engine.letters import Answer, Told
 from flowrunner.engine.pinning import CHANGED
@@ -145,23 +138,7 @@ class CodeRunner:
                 await self._give_up(task, prepared)
                 return None
             return inp.Errored(prepared), {}
-        loop = asyncio.get_running_loop()
-        caller = DurableCaller(self._residents, task, prepared.definition, loop)
-        context = replace(prepared.context, caller=caller)
-        what = f"step {task.step_key}"
-        seconds = task.limits.total_seconds
-        try:
-            body = await threads.call(what, lambda: _body(prepared.step, context), seconds)
-        except threads.HangsError as error:
-            failure = Failure("timeout_total", str(error), FailureClass.TRANSIENT)
-            return inp.Errored(failure), {}
-        except (UnavailableError, StepGoneError):
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever a code step raises is its failure (R2-26)
-            message = f"{what} raised {raised(error)}"
-            return inp.Errored(Failure("code_error", message)), {}
-        ref = ref_of(body)
-        return inp.Succeeded(ref, Usage()), {ref: body}
+        return await compute(prepared, task, self._residents)
 
     async def _prepared(self, task: ClaimedTask) -> CodeCall | Failure:
         """Read what the step needs, however long the database is away.
@@ -185,7 +162,7 @@ class CodeRunner:
         """The run's definition is not to be had: pause it, and hand the step back."""
         why = f"{drift.code}: {drift.message}"
         await self._tell(task, Answer(inp.PauseRequested(why, "engine")))
-        lost = inp.TaskLost(task.step_no, task.attempt, task.epoch, CHANGED)
+        lost = inp.TaskLost(task.step_no, task.attempt, task.epoch, CHANGED, handed_back=True)
         await self._tell(task, Answer(lost))
 
     async def _tell(self, task: ClaimedTask, answer: Answer) -> None:
@@ -203,19 +180,3 @@ class CodeRunner:
             else:
                 log.debug("code.settled", task=task.task_id, verdict=verdict.value)
                 return
-
-
-def _body(step: Step, context: Context) -> bytes:
-    """Run the step and write its result as JSON that fits the step's `output=`."""
-    assert callable(step.run)  # noqa: S101  # checked when the flow was loaded
-    value = threads.finished(step.run(context))
-    if step.output is not None:
-        fits = adapter(step.output)
-        return fits.dump_json(fits.validate_python(value))
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain).encode()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"a code step returns JSON or a model, not a {type(value).__name__}")

@@ -55,7 +55,7 @@ class Contexts:
         """What the `until` of a loop sees after *iteration*, whose result is `previous`."""
         context = await self.of_step(view, definition, number)
         assert isinstance(context.results, Results)  # noqa: S101  # made above
-        said = context.results.iteration(number, iteration)
+        said = await self._iteration(view, number, iteration, context.results)
         return replace(context, iteration=iteration, previous=said)
 
     async def of_report(
@@ -92,7 +92,7 @@ class Contexts:
             return {}
         parent = view.state.spec(spec.parent)
         if parent.repeat is not None:
-            before = results.iteration(spec.parent, spec.item - 1) if spec.item > 1 else None
+            before = await self._iteration(view, spec.parent, spec.item - 1, results)
             return {"iteration": spec.item, "previous": before}
         step = definition.flow.steps[spec.parent]
         family = view.state.steps[spec.parent].family
@@ -101,12 +101,25 @@ class Contexts:
         member = (await self._members(view, family.items))[spec.item]
         return {"item": _typed(member["value"], step, definition), "item_key": member["key"]}
 
+    async def _iteration(
+        self, view: RunView, parent: int, iteration: int, results: Results
+    ) -> object | None:
+        """What an iteration of a loop said; None when there is none, or it said nothing."""
+        family = view.state.steps[parent].family
+        number = dict(family.calls).get(str(iteration)) if family is not None else None
+        ref = None if number is None else view.output(number)
+        if number is None or ref is None:
+            return None
+        return results.parsed(number, (await self._body(view, ref)).decode())
+
+    async def _body(self, view: RunView, ref: Ref) -> bytes:
+        fresh = view.fresh.get(ref)
+        return fresh if fresh is not None else await self._bodies.get(ref)
+
     async def _members(self, view: RunView, items: Ref) -> list[dict[str, Any]]:
         known = self._lists.get(items)
         if known is None:
-            fresh = view.fresh.get(items)
-            body = fresh if fresh is not None else await self._bodies.get(items)
-            known = self._lists[items] = json.loads(body)
+            known = self._lists[items] = json.loads(await self._body(view, items))
             if len(self._lists) > _LISTS_KEPT:
                 self._lists.popitem(last=False)
         return known
@@ -114,9 +127,7 @@ class Contexts:
     async def _decided(self, view: RunView) -> Sequence[Decided]:
         decided: list[Decided] = []
         for said in view.decided:
-            fresh = view.fresh.get(said.answer)
-            body = fresh if fresh is not None else await self._bodies.get(said.answer)
-            answer: dict[str, Any] = json.loads(body)
+            answer: dict[str, Any] = json.loads(await self._body(view, said.answer))
             key = view.state.spec(said.step).key
             values: dict[str, Any] = answer.get("values") or {}
             decided.append(Decided(key, said.approved, said.actor, said.comment, values))

@@ -71,6 +71,8 @@ class Evaluator:
         await self._pinning.ensure(view.meta, view.state.graph)
         definition = self.definition(view)
         if isinstance(definition, Failure):
+            if isinstance(ask, Render) and ask.actor:
+                return Answer(_failed(ask, definition))  # the run has ended: nothing to pause
             return Answer(inp.PauseRequested(f"{definition.code}: {definition.message}", "engine"))
         try:
             return await self._answer(ask, view, definition)

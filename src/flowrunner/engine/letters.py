@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
 from flowrunner.core.model import Ref
 from flowrunner.db.apply import Applied
 from flowrunner.engine.views import RunView
+
+Asked: TypeAlias = tuple[int, Ask]
+"""What was asked by which generation of a run: a run that begins anew asks anew, as an answer may
+speak of results that do not count any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,13 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An input that needs nothing of the run to be understood; *ask* when it answers one."""
+    """An input that needs nothing of the run to be understood.
+
+    *asked* is the question, when it answers one.
+    """
 
     answer: Answer
-    ask: Ask | None = None
+    asked: Asked | None = None
 
     def read(self, view: RunView) -> Answer:  # noqa: ARG002  # the protocol's shape
         return self.answer
@@ -81,3 +88,8 @@ def still_means(letter: Letter, applied: Applied) -> bool:
     if stale:
         letter.resolve(Verdict.LATE)
     return not stale
+
+
+def refuse_all(batch: Sequence[Letter], error: Exception) -> None:
+    for letter in batch:
+        letter.refuse(error)

@@ -27,13 +27,16 @@ CHANGED = "definition_changed"
 
 
 class Pinning:
-    """Finds the definition of each run; what was once made from stored text is kept."""
+    """Finds the definition of each run; what was once made from stored text is kept.
+
+    What could not be had is looked for again: what was missing may have been put back.
+    """
 
     def __init__(self, library: Library, read: ReadStored, policy: DriftPolicy) -> None:
         self._library = library
         self._read = read
         self._policy: DriftPolicy = policy
-        self._known: dict[str, Definition | Failure] = {}
+        self._known: dict[str, Definition] = {}
 
     async def ensure(self, meta: RunMeta, graph: Graph) -> None:
         """Settle which definition a run uses, before anything asks for it. May be repeated.
@@ -52,7 +55,8 @@ class Pinning:
             policy=self._policy,
             usable=isinstance(found, Definition),
         )
-        self._known[meta.definition_hash] = found
+        if isinstance(found, Definition):
+            self._known[meta.definition_hash] = found
 
     def definition(self, meta: RunMeta) -> Definition | Failure:
         """The flow this run uses, or why it has none (R2-14)."""

@@ -68,23 +68,18 @@ class Results(Mapping[str, object]):
             self._known[number] = self._value(number)
         return self._known[number]
 
-    def iteration(self, parent: int, iteration: int) -> object | None:
-        """What an iteration of a loop said; None when it said nothing."""
-        family = self._view.state.steps[parent].family
-        number = dict(family.calls).get(str(iteration)) if family is not None else None
-        has_said = number is not None and self._view.output(number) is not None
-        return self.of(number) if has_said and number is not None else None
-
     def __getitem__(self, key: str) -> object:
         return self.of(self._view.state.graph.number_of(key))
 
     def _value(self, number: int) -> object:
-        state = self._view.state
-        spec = state.spec(number)
         ref = self._view.output(number)
         if ref is None:
-            raise KeyError(spec.key)
-        text = self._read(ref).decode()
+            raise KeyError(self._view.state.spec(number).key)
+        return self.parsed(number, self._read(ref).decode())
+
+    def parsed(self, number: int, text: str) -> object:
+        """What *text*, the output of a step or child, says as a value."""
+        spec = self._view.state.spec(number)
         at = number if spec.parent is None else spec.parent
         if spec.kind in {StepKind.APPROVAL, StepKind.WAIT}:
             return json.loads(text)
