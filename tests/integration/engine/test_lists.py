@@ -1,0 +1,345 @@
+"""Steps with `each`: one child per member, in any order, and a list in the members' order."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from fixtures.databases import Database
+from fixtures.dispatchers import Dispatcher, done, failed
+from fixtures.libraries import a_flow, a_library, agent, code, told
+from fixtures.runs import ended, lapse, launch, report, run_row, steps
+from fixtures.services import Replicas
+from fixtures.steering import asked, offered, said, tale, tasks
+from flowrunner.definitions.context import Context, Report, ReportContext
+from flowrunner.definitions.flow import Each, Flow, Step
+
+pytestmark = pytest.mark.anyio
+
+
+def a_list(*members: object, **each: Any) -> list[Step]:
+    """A step that says *members*, and one that is done for each of them."""
+    options = {key: each.pop(key) for key in ("on_fail", "retry", "output", "when") if key in each}
+    return [
+        code("files", run=lambda _ctx: list(members)),
+        agent("review", "files", run=about, each=Each("files", **each), **options),
+    ]
+
+
+def about(ctx: Context) -> str:
+    return f"{ctx.item_key}: {json.dumps(ctx.item)}"
+
+
+def joined(ctx: ReportContext) -> Report:
+    """A report of what the list's step said, and of each of its members."""
+    children = [(c.key, c.status, c.message) for c in ctx.outcomes["review"].children]
+    listed: Any = ctx.results.get("review")
+    census = told(ctx).data
+    assert isinstance(census, dict)
+    return Report("#", data={**census, "said": listed, "children": [list(c) for c in children]})
+
+
+def listing(*members: object, **each: Any) -> Flow:
+    return a_flow(*a_list(*members, **each), render=joined)
+
+
+@pytest.mark.parametrize("size", [0, 1, 7])
+async def test_a_list_of_any_length_ends_with_its_results_in_order(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher, size: int
+) -> None:
+    """F4: one child per member, whatever ends first; none at all is a list without results."""
+    names = [f"m{n}" for n in range(size)]
+    service = await replicas.start(a_library(listing(*names)))
+    run_id = await launch(service)
+
+    if names:
+        held = await dispatcher.take(run_id, *(f"review[{name}]" for name in names))
+        for task in reversed(held):
+            await service.tasks.report(task.task_id, done(task, f"{task.step_key} is fine"))
+
+    assert await ended(service, run_id) == "completed"
+    assert (await report(database, run_id))["said"] == [f"review[{n}] is fine" for n in names]
+    assert {t.step_key: (t.input or b"").decode() for t in dispatcher.held.values()} == {
+        f"review[{name}]": f'{name}: "{name}"' for name in names
+    }
+
+
+async def test_a_member_that_fails_fails_the_list_and_stops_the_others(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F4, D2-07: without a quorum all must complete; nothing is left at work."""
+    service = await replicas.start(a_library(listing("a", "b", "c")))
+    run_id = await launch(service)
+    a, b, c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
+    await service.tasks.report(a.task_id, done(a))
+    await service.tasks.report(b.task_id, failed(b, message="too hard"))
+
+    assert await ended(service, run_id) == "failed"
+    assert (await service.tasks.report(c.task_id, done(c))).verdict != "accepted"
+    assert await steps(database, run_id) == {
+        "files": "completed",
+        "review": "failed",
+        "review[a]": "completed",
+        "review[b]": "failed",
+        "review[c]": "cancelled",
+    }
+    assert (await run_row(database, run_id))["error"]["code"] == "children_failed"
+    told_ = await report(database, run_id)
+    assert ["review[b]", "failed", "too hard"] in told_["children"]
+    assert told_["failed"] == ["review", "review[b]"]
+
+
+@pytest.mark.parametrize("quorum", [2, 0.5], ids=["count", "share"])
+async def test_a_quorum_bears_failures_and_says_so(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher, quorum: float
+) -> None:
+    """F5, D2-32: enough completed: the list holds those, in order, and the run is degraded."""
+    service = await replicas.start(a_library(listing("a", "b", "c", quorum=quorum)))
+    run_id = await launch(service)
+    a, b, c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
+    await service.tasks.report(c.task_id, done(c, "see"))
+    await service.tasks.report(b.task_id, failed(b))
+    await service.tasks.report(a.task_id, done(a, "ay"))
+
+    assert await ended(service, run_id) == "completed"
+    told_ = await report(database, run_id)
+    assert (told_["said"], told_["failed"]) == (["ay", "see"], ["review[b]"])
+    assert (await run_row(database, run_id))["tolerated"] == 1
+    (end,) = await said(database, run_id, "run.completed")
+    assert end["degraded"] is True
+
+
+async def test_a_quorum_that_cannot_be_met_any_more_fails_at_once(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F5, D2-07: two of three must complete, two failed: the third is not waited for."""
+    service = await replicas.start(a_library(listing("a", "b", "c", quorum=2, on_fail="tolerate")))
+    run_id = await launch(service)
+    a, b, _c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
+    await service.tasks.report(a.task_id, failed(a))
+    await service.tasks.report(b.task_id, failed(b))
+
+    assert await ended(service, run_id) == "completed"
+    found = await steps(database, run_id)
+    assert (found["review"], found["review[c]"]) == ("failed", "cancelled")
+    assert (await run_row(database, run_id))["tolerated"] > 0
+
+
+async def test_a_list_that_is_too_long_fails_its_step(
+    replicas: Replicas, database: Database
+) -> None:
+    """F4: overflow="fail" says how long it is and how long it may be."""
+    service = await replicas.start(a_library(listing(1, 2, 3, max_items=2)))
+    run_id = await launch(service)
+
+    assert await ended(service, run_id) == "failed"
+    error = (await run_row(database, run_id))["error"]
+    assert error["code"] == "too_many_items"
+    assert "3 members, at most 2" in error["message"]
+    assert await tasks(database, run_id) == {"files": 1}
+
+
+async def test_a_list_that_is_too_long_may_be_cut_and_says_so(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F4, P9: overflow="first" takes the first and records how many were left out."""
+    service = await replicas.start(a_library(listing("a", "b", "c", max_items=2, overflow="first")))
+    run_id = await launch(service)
+
+    assert await dispatcher.finish(service, run_id) == "completed"
+    (expanded,) = await said(database, run_id, "step.expanded")
+    assert (expanded["total"], expanded["dropped"], expanded["keys"]) == (3, 1, ["a", "b"])
+
+
+async def test_a_member_is_tried_again_by_itself(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F4, F19: the step's retry is each member's: the others are not touched by it."""
+    service = await replicas.start(a_library(listing("a", "b", retry=2)))
+    run_id = await launch(service)
+    a, b = await dispatcher.take(run_id, "review[a]", "review[b]")
+    await service.tasks.report(b.task_id, failed(b, "overloaded", failure_class="transient"))
+    await service.tasks.report(a.task_id, done(a, "ay"))
+    await lapse(database, service, run_id)
+    (again,) = await dispatcher.take(run_id, "review[b]", attempt=2)
+    await service.tasks.report(again.task_id, done(again, "bee"))
+
+    assert await ended(service, run_id) == "completed"
+    assert (await report(database, run_id))["said"] == ["ay", "bee"]
+    assert await tasks(database, run_id) == {"files": 1, "review[a]": 1, "review[b]": 2}
+    assert again.input == b.input
+
+
+async def test_no_more_members_are_at_work_than_the_window_lets(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F4, D2-25: `parallel` bounds what is offered; each end lets the next one go, in order."""
+    names = [f"m{n}" for n in range(7)]
+    service = await replicas.start(a_library(listing(*names, parallel=3, quorum=1)))
+    run_id = await launch(service)
+    await dispatcher.take(run_id, "review[m0]", "review[m1]", "review[m2]")
+    assert await offered(database, run_id) == 3
+
+    for count in range(7):
+        task = dispatcher.held[run_id, f"review[m{count}]"]
+        said_ = failed(task) if count % 3 == 0 else done(task)
+        await service.tasks.report(task.task_id, said_)
+        left = min(3, 6 - count)
+        await dispatcher.take(run_id, *(f"review[m{count + n + 1}]" for n in range(left)))
+        assert await offered(database, run_id) == left
+
+    assert await ended(service, run_id) == "completed"
+
+
+class File(BaseModel):
+    path: str
+    lines: int = 0
+
+
+class Finding(BaseModel):
+    title: str
+
+
+async def test_members_and_results_are_what_their_steps_name(
+    replicas: Replicas, dispatcher: Dispatcher
+) -> None:
+    """F12: a member is the model that the list's step names, its result the one of its own step."""
+    seen: list[object] = []
+
+    def prompt(ctx: Context) -> str:
+        seen.append(ctx.item)
+        return ctx.item.path
+
+    def join(ctx: Context) -> int:
+        seen.append(ctx.results["review"])
+        return len(ctx.results)
+
+    flow = a_flow(
+        code("files", run=lambda _ctx: [File(path="a", lines=1)], output=list[File]),
+        agent("review", "files", run=prompt, output=Finding, each=Each("files", key=named)),
+        code("fold", "review", run=join),
+    )
+    service = await replicas.start(a_library(flow))
+    run_id = await launch(service)
+    (a,) = await dispatcher.take(run_id, "review[a]")
+    await service.tasks.report(a.task_id, done(a, '{"title": "odd"}'))
+
+    assert await ended(service, run_id) == "completed"
+    assert seen == [File(path="a", lines=1), [Finding(title="odd")]]
+
+
+def named(file: File) -> str:
+    return file.path
+
+
+async def test_an_answer_that_does_not_fit_is_its_members_failure(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P9, F12: a member's answer is judged like a step's, and tried again when it does not fit."""
+    flow = listing("a", retry=1, output=Finding)
+    service = await replicas.start(a_library(flow))
+    run_id = await launch(service)
+    (a,) = await dispatcher.take(run_id, "review[a]")
+    await service.tasks.report(a.task_id, done(a, "nothing to report"))
+    await lapse(database, service, run_id)
+    (a,) = await dispatcher.take(run_id, "review[a]", attempt=2)
+    await service.tasks.report(a.task_id, done(a, '{"titel": "odd"}'))
+
+    assert await ended(service, run_id) == "failed"
+    error = json.loads((await steps(database, run_id, "error"))["review[a]"])
+    assert error["code"] == "answer_invalid"
+
+
+@pytest.mark.parametrize(
+    ("each", "code_", "words"),
+    [
+        (Each(lambda _ctx: "ab"), "not_a_list", "not a str"),
+        (Each(lambda _ctx: {"a": 1}), "not_a_list", "not a dict"),
+        (Each(lambda _ctx: [1, 2], key=lambda _m: "same"), "duplicate_key", "'same'"),
+        (Each(lambda _ctx: [1], key=lambda _m: ""), "bad_key", "member 0"),
+        (Each(lambda _ctx: [1], key=lambda m: m), "bad_key", "is 1"),
+        (Each(lambda _ctx: [object()]), "definition_error", "list of demo/review raised"),
+        (Each(lambda _ctx: 1 / 0), "definition_error", "ZeroDivisionError"),
+    ],
+    ids=["text", "mapping", "twice", "empty-key", "number-key", "unstorable", "raises"],
+)
+async def test_what_is_no_list_fails_the_step_and_says_why(
+    replicas: Replicas, database: Database, each: Each, code_: str, words: str
+) -> None:
+    """D2-05, F4: the author's mistake is the step's failure, in words."""
+    service = await replicas.start(a_library(a_flow(agent("review", run=about, each=each))))
+    run_id = await launch(service)
+
+    assert await ended(service, run_id) == "failed"
+    error = (await run_row(database, run_id))["error"]
+    assert error["code"] == code_
+    assert words in error["message"]
+
+
+async def test_members_of_code_run_as_well(replicas: Replicas, database: Database) -> None:
+    """F4, D2-14: a list of code steps: leased, run and joined like any."""
+    flow = a_flow(
+        code("double", run=lambda ctx: ctx.item * 2, each=Each(lambda _ctx: list(range(20)))),
+        code("sum", "double", run=lambda ctx: sum(ctx.results["double"])),
+        render=lambda ctx: Report("", data={"sum": ctx.results["sum"]}),
+    )
+    service = await replicas.start(a_library(flow))
+    run_id = await launch(service)
+
+    assert await ended(service, run_id) == "completed"
+    assert await report(database, run_id) == {"sum": 380}
+
+
+async def test_the_longest_keys_are_stored_whole(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F4, D2-15: 120 characters of any script; equal members are told apart."""
+    long = "\N{GREEK SMALL LETTER ALPHA}/[" * 40
+    service = await replicas.start(a_library(listing(long, "x", "x", long + "y")))
+    run_id = await launch(service)
+
+    assert await dispatcher.finish(service, run_id) == "completed"
+    keys = list(await steps(database, run_id))
+    assert keys[2:5] == [f"review[{long}]", "review[x]", "review[x#2]"]
+    assert await asked(service, run_id) == []
+
+
+async def test_a_member_whose_prompt_raises_fails_alone(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """D2-05, F5: with a quorum the others go on."""
+
+    def picky(ctx: Context) -> str:
+        if ctx.item == "b":
+            raise ValueError("not this one")
+        return about(ctx)
+
+    flow = a_flow(agent("review", run=picky, each=Each(lambda _ctx: ["a", "b"], quorum=1)))
+    service = await replicas.start(a_library(flow))
+    run_id = await launch(service)
+
+    assert await dispatcher.finish(service, run_id) == "completed"
+    found = await steps(database, run_id)
+    assert found == {"review": "completed", "review[a]": "completed", "review[b]": "failed"}
+    assert len(await tale(database, run_id, "step.failed")) == 1
+
+
+async def test_a_guard_says_no_once_for_the_whole_list(
+    replicas: Replicas, database: Database
+) -> None:
+    """R2-24, F4: `when` is asked for the step, not for each member."""
+    calls: list[int] = []
+
+    def never(_ctx: Context) -> bool:
+        calls.append(1)
+        return False
+
+    service = await replicas.start(a_library(listing("a", "b", when=never)))
+    run_id = await launch(service)
+
+    assert await ended(service, run_id) == "completed"
+    assert await steps(database, run_id) == {"files": "completed", "review": "skipped"}
+    assert calls == [1]
