@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,12 +31,16 @@ class Shadowed:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """Flows by name. A broken flow keeps its name: `get` then says what is wrong with it."""
+    """Flows by name. A broken flow keeps its name: `get` then says what is wrong with it.
+
+    *personas* are the names that a flow of the nearest level may use.
+    """
 
     definitions: Mapping[str, Definition]
     refused: Mapping[str, Refused]
     shadowed: tuple[Shadowed, ...]
     problems: tuple[Problem, ...]
+    personas: frozenset[str] = frozenset()
 
     @classmethod
     def discover(cls, levels: Sequence[Path]) -> Library:
@@ -54,7 +58,8 @@ class Library:
                 visible |= personas.by_name
             shelves.append(_load_level(folder, visible))
         problems = [problem for personas in roles for problem in personas.problems]
-        return _stack(shelves, problems)
+        names = frozenset(name for personas in roles for name in personas.by_name)
+        return replace(_stack(shelves, problems), personas=names)
 
     @classmethod
     def shipped(cls) -> Library:

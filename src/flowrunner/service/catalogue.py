@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from flowrunner.core.errors import Problem
 from flowrunner.definitions.checks import AUTO
 from flowrunner.definitions.definition import Definition, Refused
 from flowrunner.definitions.library import Library
-from flowrunner.wire.flows import FlowDetail, FlowList, FlowRow, FlowStep
+from flowrunner.definitions.yaml.grammar import SUFFIX
+from flowrunner.definitions.yaml.loading import load_yaml
+from flowrunner.wire.flows import (
+    FlowDetail,
+    FlowError,
+    FlowList,
+    FlowRow,
+    FlowStep,
+    ValidateBody,
+    Validation,
+)
 from flowrunner.wire.problems import ProblemEntry
 
 
@@ -31,7 +42,22 @@ def get_flow_detail(library: Library, name: str) -> FlowDetail:
         steps=tuple(_step(found, number) for number in range(len(found.graph.steps))),
         deadline_seconds=found.graph.deadline_seconds,
         accepts_auto=found.flow.choose_band is not None,
+        phases=tuple(dict.fromkeys(s.phase for s in found.graph.steps if s.phase is not None)),
+        siblings=found.graph.siblings.value,
+        yaml=next((t for name, t in found.sources.items() if name.endswith(SUFFIX)), None),
     )
+
+
+def validate_text(library: Library, body: ValidateBody) -> Validation:
+    """Check a YAML flow that is not stored anywhere; nothing of it runs."""
+    loaded = load_yaml(body.text, body.file, library.personas)
+    return validation_of(map(_entry, loaded.problems))
+
+
+def validation_of(entries: Iterable[ProblemEntry]) -> Validation:
+    """Tell problems of flow files in their one shape."""
+    errors = tuple(FlowError.model_validate(entry.model_dump()) for entry in entries)
+    return Validation(valid=not errors, errors=errors)
 
 
 def _row(found: Definition) -> FlowRow:
@@ -77,6 +103,11 @@ def _step(found: Definition, number: int) -> FlowStep:
         queue=spec.queue,
         max_attempts=spec.retry.max_attempts,
         timeout_seconds=spec.limits.total_seconds,
+        phase=spec.phase,
+        trigger=spec.trigger.value,
+        on_skip=spec.on_skip.value,
+        has_each=spec.each is not None,
+        has_repeat=spec.repeat is not None,
     )
 
 
