@@ -62,7 +62,7 @@ def _times(step: Step, asked: Approval) -> Iterator[Problem]:
         message = f"approval.remind {shown(asked.remind)} is not before it expires"
         hint = f"approval.expires is {shown(asked.expires)}"
         yield complain(step, _CODE, message, hint)
-    if asked.expires is None and asked.on_expiry in {"approve", "continue"}:
+    if asked.expires is None and asked.on_expiry in ("approve", "continue"):
         message = f"approval.on_expiry is '{asked.on_expiry}', but it never expires"
         yield complain(step, _CODE, message, 'give it a time: Approval(expires="24h")')
 
@@ -76,6 +76,6 @@ def _rejection(step: Step, asked: Approval) -> Iterator[Problem]:
     elif asked.redo_from is None and asked.on_reject == "redo":
         message = "a rejection asks for a redo, and approval.redo_from does not say of what"
         yield complain(step, _CODE, message, 'give it a step: Approval(redo_from="draft")')
-    elif asked.redo_from is not None and asked.on_reject in {"stop", "continue"}:
+    elif asked.redo_from is not None and asked.on_reject in ("stop", "continue"):
         message = f"approval.redo_from means nothing when on_reject is '{asked.on_reject}'"
         yield complain(step, _CODE, message, 'write on_reject="redo"')

@@ -49,7 +49,9 @@ def compose(flow: Flow) -> Composed:
         scope.below.remove(part)
         steps += _step(part, flow, scope, problems)
     render = _render(flow, scope, problems)
-    whole = replace(flow, steps=tuple(steps), render=render)
+    # What is no list stays, for the checks to refuse.
+    kept = flow.steps if as_sequence(flow.steps) is None else tuple(steps)
+    whole = replace(flow, steps=kept, render=render)
     return Composed(placed(whole, flow.file, flow.line), tuple(problems))
 
 

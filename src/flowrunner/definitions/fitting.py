@@ -68,7 +68,7 @@ def or_none(annotation: Any) -> object:
     """Return *annotation* or None; what is no type is anything."""
     try:
         return Union[annotation, None]  # noqa: UP007  # made of a value
-    except TypeError:
+    except Exception:  # noqa: BLE001  # text is read as Python here
         return Any
 
 
@@ -98,14 +98,14 @@ def named(annotation: object) -> str:
     if origin is not None and args:
         told = ("..." if each is Ellipsis else named(each) for each in args)
         return f"{named(origin)}[{', '.join(told)}]"
-    if annotation in {None, types.NoneType}:
+    if annotation is None or annotation is types.NoneType:
         return "None"
     return str(getattr(annotation, "__name__", annotation))
 
 
 def _literal_fits(values: Sequence[object], takes: object) -> bool:
     if get_origin(takes) is Literal:
-        return set(values) <= set(get_args(takes))
+        return all(value in get_args(takes) for value in values)
     return all(fits(type(value), takes) for value in values)
 
 

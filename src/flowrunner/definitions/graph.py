@@ -30,7 +30,7 @@ from flowrunner.definitions.flow import Approval, Each, Flow, Repeat, Retry, Ste
 from flowrunner.definitions.shapes import as_text, texts_in
 
 DEFAULT_QUEUE = "default"
-TEMPLATED = frozenset({StepKind.AGENT, StepKind.APPROVAL})
+TEMPLATED = (StepKind.AGENT, StepKind.APPROVAL)
 """The kinds whose text is a template."""
 
 

@@ -17,7 +17,7 @@ ON_FAIL = ("fail", "tolerate", "skip", "cascade")
 ON_SKIP = ("satisfy", "cascade")
 CLASSES = ("transient", "quota", "contract")
 RETRIES = range(21)
-WITHOUT_TASK = frozenset({"approval", "wait"})
+WITHOUT_TASK = ("approval", "wait")
 """The kinds that no worker is given, so that queues, time-outs and retries mean nothing."""
 LONGEST_TEXT = 200
 

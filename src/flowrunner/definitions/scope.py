@@ -51,11 +51,13 @@ class Scope:
     below: list[Part]
     steps: dict[str, Producer] = field(default_factory=dict[str, Producer])
     _written: dict[int, str] = field(default_factory=dict[int, str])
+    _order: dict[str, int] = field(default_factory=dict[str, int])
     _names: dict[str, str] = field(default_factory=dict[str, str])
 
     def add(self, step: Producer, function: Callable[..., object] | None = None) -> None:
         """Let the lines below name *step*, by its id or by *function*."""
         self.steps[step.id] = step
+        self._order.setdefault(step.id, len(self._order))
         self._names.setdefault(step.id.replace("-", "_"), step.id)
         if function is not None:
             self._written[id(function)] = step.id
@@ -76,8 +78,7 @@ class Scope:
 
     def in_order(self, ids: Collection[str]) -> tuple[str, ...]:
         """Sort as the flow is written, each once."""
-        wanted = set(ids)
-        return tuple(key for key in self.steps if key in wanted)
+        return tuple(sorted(set(ids), key=lambda key: self._order[key]))
 
     def is_close(self, name: str) -> bool:
         """Tell whether *name* may be a step that was misspelt, or is used too early."""
