@@ -6,7 +6,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from flowrunner.core import events as ev
-from flowrunner.core.model import Failure, FailureClass, Usage
+from flowrunner.core.model import Failure, FailureClass, Losses, Usage
 
 Body: TypeAlias = dict[str, Any]
 
@@ -70,7 +70,7 @@ def _plain(value: _Dataclass) -> Body:
         given = getattr(value, field.name)
         if field.default is not MISSING and given == field.default:
             continue
-        plain[field.name] = _plain(given) if isinstance(given, Failure | Usage) else given
+        plain[field.name] = _plain(given) if isinstance(given, Failure | Usage | Losses) else given
     return plain
 
 
@@ -78,7 +78,10 @@ def _rich(key: str, value: Any) -> Any:
     match key:
         case "error":
             failure_class = FailureClass(value.get("failure_class", FailureClass.FATAL))
-            return Failure(value["code"], value["message"], failure_class)
+            hint = value.get("hint", "")
+            return Failure(value["code"], value["message"], failure_class, hint)
+        case "losses":
+            return Losses(**value)
         case "usage":
             return Usage(**value)
         case "excluded":

@@ -14,6 +14,7 @@ from flowrunner.core.model import (
     MAX_REJECTED,
     Failure,
     FailureClass,
+    Losses,
     Ref,
     RunState,
     StepState,
@@ -62,11 +63,17 @@ class Deciding:
             self.set_timer(TimerKind.QUEUE, number, attempt, patience)
 
     def complete(
-        self, number: int, output: Ref, *, epoch: int = 0, usage: Usage | None = None
+        self,
+        number: int,
+        output: Ref,
+        *,
+        epoch: int = 0,
+        usage: Usage = Usage(),
+        losses: Losses = Losses(),
     ) -> None:
         """End the step well; calls that its code did not wait for are stopped."""
         attempt = self.step(number).attempt
-        self.emit(ev.StepCompleted(number, attempt, output, epoch, usage or Usage()))
+        self.emit(ev.StepCompleted(number, attempt, output, epoch, usage, losses))
         self.stop_children(number, "parent_ended")
 
     def fail(self, number: int, error: Failure, epoch: int, usage: Usage) -> None:

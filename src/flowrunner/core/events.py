@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from flowrunner.core.model import Failure, Ref, Usage
+from flowrunner.core.model import Failure, Losses, Ref, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class StepCompleted:
     output: Ref
     epoch: int = 0
     usage: Usage = Usage()
+    losses: Losses = Losses()
 
 
 @dataclass(frozen=True, slots=True)

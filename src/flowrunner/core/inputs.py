@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from flowrunner.core.model import Failure, Ref, Usage
+from flowrunner.core.model import Failure, Losses, Ref, Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     output: Ref
     usage: Usage = Usage()
+    losses: Losses = Losses()
 
 
 @dataclass(frozen=True, slots=True)

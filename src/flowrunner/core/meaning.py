@@ -139,7 +139,7 @@ def _fail(draft: Draft, event: ev.StepFailed) -> None:
         draft.set_run(tolerated=draft.run.tolerated + 1)
     elif draft.run.failure is None:
         message = f"step '{spec.key}' failed: {event.error.message}"
-        draft.set_run(failure=Failure(event.error.code, message))
+        draft.set_run(failure=Failure(event.error.code, message, hint=event.error.hint))
     draft.move(event.step, StepStatus.FAILED, epoch=kept, cascades=is_cut)
 
 

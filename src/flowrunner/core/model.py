@@ -100,6 +100,8 @@ class Failure:
     code: str
     message: str
     failure_class: FailureClass = FailureClass.FATAL
+    hint: str = ""
+    """What to do about it, where somebody knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,14 @@ class Usage:
     output_tokens: int = 0
     cost_microusd: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What was lost of an output before it was stored: cut off, or not to be written (P11)."""
+
+    truncated_bytes: int = 0
+    replaced_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

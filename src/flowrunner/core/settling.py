@@ -38,8 +38,9 @@ def settle(deciding: Deciding, given: inp.TaskSettled) -> Verdict:
         return Verdict.LATE
     deciding.guards.append(LeaseGuard(given.step, given.attempt, given.epoch))
     match given.outcome:
-        case inp.Succeeded(output=output, usage=usage):
-            deciding.complete(given.step, output, epoch=given.epoch, usage=usage)
+        case inp.Succeeded(output=output, usage=usage, losses=losses):
+            epoch = given.epoch
+            deciding.complete(given.step, output, epoch=epoch, usage=usage, losses=losses)
         case inp.Errored(error=error, usage=usage):
             deciding.fail(given.step, error, given.epoch, usage)
         case inp.Stopped(reason=reason):

@@ -111,7 +111,7 @@ def failure_of(value: dict[str, Any] | None) -> Failure | None:
     if value is None:
         return None
     failure_class = FailureClass(value.get("failure_class", FailureClass.FATAL))
-    return Failure(value["code"], value["message"], failure_class)
+    return Failure(value["code"], value["message"], failure_class, value.get("hint", ""))
 
 
 def _meta(run_id: RunId, named: dict[str, Any]) -> RunMeta:

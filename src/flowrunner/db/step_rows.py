@@ -249,8 +249,10 @@ def _add(notes: Json, told: Json) -> None:
 
 def _told(change: Change, event: ev.StepEvent) -> Iterator[tuple[int, Json]]:
     match event:
-        case ev.StepCompleted(output=output, usage=usage):
-            yield event.step, {"output": output, **_usage(usage)}
+        case ev.StepCompleted(output=output, usage=usage, losses=losses):
+            lost = {"cut": losses.truncated_bytes, "repl": losses.replaced_count}
+            kept = {key: value for key, value in lost.items() if value}
+            yield event.step, {"output": output, **_usage(usage), **kept}
         case ev.StepFailed(error=error, usage=usage) | ev.StepRetrying(error=error, usage=usage):
             yield event.step, {"error": error_row(error), **_usage(usage)}
         case ev.StepSkipped(reason=reason) | ev.StepCancelled(reason=reason):

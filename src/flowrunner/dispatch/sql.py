@@ -15,7 +15,8 @@ from flowrunner.wire.tasks import Chunk, TaskReport
 TASKS, LOSSES = "tasks_new", "leases_lost"
 
 REPORT = """
-SELECT report_v1(%(task)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s::jsonb, %(usage)s::jsonb)
+SELECT report_v1(%(task)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s::jsonb, %(usage)s::jsonb,
+                 %(truncated_bytes)s, %(replaced_count)s)
 """
 
 
@@ -33,6 +34,8 @@ class SqlTasks:
             "output": report.output,
             "error": None if report.error is None else report.error.model_dump_json(),
             "usage": report.usage.model_dump_json(),
+            "truncated_bytes": report.truncated_bytes,
+            "replaced_count": report.replaced_count,
         }
         with reaching():
             async with self._pool.connection() as conn:

@@ -85,4 +85,7 @@ def _text(row: InboxRow) -> str:
     output = row.output if row.outcome == "completed" else None
     said = json.dumps({"epoch": row.epoch, "outcome": row.outcome, "output": output})
     usage = "{}" if row.usage in (None, "null") else row.usage
-    return f'{said[:-1]}, "error": {row.error or "null"}, "usage": {usage}}}'
+    return (
+        f'{said[:-1]}, "error": {row.error or "null"}, "usage": {usage},'
+        f' "truncated_bytes": {row.truncated_bytes}, "replaced_count": {row.replaced_count}}}'
+    )

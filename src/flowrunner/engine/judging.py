@@ -8,7 +8,7 @@ import re
 from pydantic import ValidationError
 
 from flowrunner.core import inputs as inp
-from flowrunner.core.model import Failure, FailureClass, Ref, Usage
+from flowrunner.core.model import Failure, FailureClass, Losses, Ref, Usage
 from flowrunner.db.payloads import ref_of
 from flowrunner.definitions.flow import Step
 from flowrunner.definitions.outputs import adapter, is_structured
@@ -30,7 +30,8 @@ def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref,
     if report.outcome == "failed":
         error = report.error
         assert error is not None  # noqa: S101  # TaskReport's validator
-        given = Failure(error.code, error.message, FailureClass(error.failure_class))
+        of_class = FailureClass(error.failure_class)
+        given = Failure(error.code, error.message, of_class, error.hint or "")
         return inp.Errored(given, usage), {}
     text = report.output or ""
     if step is not None and is_structured(step.output):
@@ -39,7 +40,8 @@ def judge(report: TaskReport, step: Step | None) -> tuple[inp.Outcome, dict[Ref,
             return inp.Errored(answer, usage), {}
     body = text.encode()
     ref = ref_of(body)
-    return inp.Succeeded(ref, usage), {ref: body}
+    losses = Losses(report.truncated_bytes, report.replaced_count)
+    return inp.Succeeded(ref, usage, losses), {ref: body}
 
 
 def parse_answer(text: str, output: object) -> object | Failure:

@@ -17,8 +17,14 @@ from fixtures.databases import Database
 from fixtures.waiting import until
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import LeaseGuard
+from flowrunner.core.model import Failure, Losses
 from flowrunner.db import schema
 from flowrunner.db.apply import apply
+from flowrunner.db.attempts import list_attempts
+from flowrunner.db.results import list_unread
+from flowrunner.db.runs import load_run
+from flowrunner.db.step_pages import StepFilter, list_step_lines
+from flowrunner.engine.inbox import report_of
 
 pytestmark = pytest.mark.anyio
 
@@ -217,3 +223,39 @@ async def test_an_ended_run_takes_no_decision(database: Database) -> None:
         await database.sql("UPDATE flow_runs SET version = %s", (ended_at,))
 
     assert answers[run.run_id].verdict == "conflict"
+
+
+async def test_what_was_lost_of_an_output_is_kept_with_it(database: Database) -> None:
+    """P11: in the event, in the step's row and in its attempt; a failure keeps its hint."""
+    async with await database.connect() as conn:
+        run = await by_hand(conn, a_graph("a()", "b()"))
+        await run.hold()
+        ref, bodies = a_body("said [cut]")
+        outcome = inp.Succeeded(ref, losses=Losses(truncated_bytes=7, replaced_count=2))
+        await run.tell(inp.TaskSettled(0, 1, run.held["a"], outcome), bodies=bodies)
+        error = Failure("quota", "no more", hint="buy some")
+        await run.tell(inp.TaskSettled(1, 1, run.held["b"], inp.Errored(error)))
+        (attempt,) = await list_attempts(conn, run.run_id, 0)
+        lines = await list_step_lines(conn, run.run_id, StepFilter(), 10)
+        loaded = await load_run(conn, run.run_id)
+
+    assert (attempt.truncated_bytes, attempt.replaced_count) == (7, 2)
+    assert [(line.truncated_bytes, line.replaced_count) for line in lines] == [(7, 2), (0, 0)]
+    assert loaded is not None
+    assert loaded.state == run.state
+    assert loaded.errors[1] == error
+
+
+async def test_a_report_through_sql_says_what_was_lost(database: Database) -> None:
+    """P11: the inbox keeps what the dispatcher counted, and its hint, until they are read."""
+    async with await database.connect() as conn:
+        run = await by_hand(conn, a_graph("a()"))
+        await run.hold()
+    sql = "SELECT report_v1(%s, %s, 'completed', 'said', NULL, NULL, 9, 3)"
+    await database.sql(sql, (f"{run.run_id}.0.1", run.held["a"]), role="dispatcher")
+
+    async with await database.connect() as conn:
+        (row,) = await list_unread(conn)
+
+    report = report_of(row)
+    assert (report.truncated_bytes, report.replaced_count) == (9, 3)
