@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Request, Response
 
@@ -13,4 +13,5 @@ def link_next(request: Request, response: Response, cursor: str | int | None) ->
         return
     told = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
     query = urlencode([*told, ("cursor", str(cursor))])
-    response.headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    # A step's key may hold any character, a header may not.
+    response.headers["Link"] = f'<{quote(request.url.path)}?{query}>; rel="next"'

@@ -114,8 +114,10 @@ class Board:
             row = self.rows.get(step.step_no)
             if row is None or row.status != "running" or row.children:
                 continue
-            is_offered = step.status == "running" and step.worker is None
-            row.doing = "offered, no worker has it yet" if is_offered else ""
+            if step.worker is None:
+                row.doing = "offered, no worker has it yet"
+            elif row.heard is None:
+                row.doing = f"on {clean(step.worker)}"
 
     def add_child(self, parent: Row, number: int, name: str, key: str) -> None:
         self.rows[number] = Row(number, key, name, parent=parent.number)

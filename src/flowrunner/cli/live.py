@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -64,10 +64,9 @@ class _Onlooker(threading.Thread):
 
     def run(self) -> None:
         while not self._is_over.wait(_LOOK_SECONDS):
-            try:
+            # The board's own stream says when the server is gone for good.
+            with suppress(ClientError):
                 self._look()
-            except ClientError:
-                continue  # the board's own stream says when the server is gone for good
 
     def _look(self) -> None:
         steps = self._client.list_steps(self._board.run_id, status=("running",)).items
@@ -76,7 +75,8 @@ class _Onlooker(threading.Thread):
             rows = [self._board.rows.get(step.step_no) for step in steps if step.worker]
         agents = [row for row in rows if row is not None and row.kind == "agent"]
         for row in agents[:_MOST_HEARD]:
-            self._listen(row)
+            with suppress(ClientError):
+                self._listen(row)
 
     def _listen(self, row: Row) -> None:
         place = (row.number, row.attempt)

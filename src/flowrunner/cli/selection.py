@@ -46,13 +46,18 @@ def _most_that_fit(board: Board, ranked: list[int], room: int, *, has_phases: bo
 
 
 def _ranked(board: Board, room: int) -> list[int]:
-    """Number the steps that could be shown, the most telling first, parents before children."""
+    """Number the steps that could be shown, the most telling first, parents before children.
+
+    Where the flow's own steps take no more than half of the room, all of them stay: the failures of
+    a long list must not hide what comes after it.
+    """
     found: list[tuple[int, int, int]] = []
+    is_short = 2 * len(board.tops) <= room
 
     def collect(row: Row, depth: int) -> int:
         ranks = [collect(child, depth + 1) for child in _candidates(board, row, room)]
         rank = min([row.rank, *ranks])
-        found.append((rank, depth, row.number))
+        found.append((-1 if is_short and depth == 0 else rank, depth, row.number))
         return rank
 
     for row in board.tops:

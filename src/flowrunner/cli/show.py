@@ -67,6 +67,8 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
         shell.say(f"\n{canvas.bold(heading)}")
         for line in lines:
             shell.say(clean_text(line))
+    if found.finished_at is None:
+        shell.tell(f"\nfollow it: flowrunner watch {str(found.id)[-8:]}")
     if found.has_report:
         shell.tell(f"\nreport: flowrunner report {str(found.id)[-8:]}")
 
@@ -76,8 +78,8 @@ def look(client: Client, run: Run) -> Seen:
     steps = all_steps(client, str(run.id))
     is_asked = run.finished_at is None and any(step.kind == "approval" for step in steps)
     asked = open_questions(client, str(run.id)).get(run.id, []) if is_asked else []
-    tops = [step for step in steps if step.parent is None and step.status == "completed"]
-    speaking = [step for step in tops if step.kind in {"agent", "code"}]
+    done = [step for step in steps if step.status == "completed" and step.children is None]
+    speaking = [step for step in done if step.kind in {"agent", "code"}]
     results: dict[int, str] = {}
     for step in speaking if len(speaking) <= _MOST_RESULTS else ():
         results[step.step_no] = brief(client.get_step(str(run.id), step.key).output_preview or "")

@@ -90,8 +90,9 @@ async def terminal(service: Service, tmp_path: Path) -> AsyncIterator[Terminal]:
 @pytest.fixture
 async def run(terminal: Terminal, service: Service, dispatcher: Dispatcher) -> str:
     """A run in the middle: a list with every kind of member, a question, and steps that wait."""
-    words = ("run", "review-change", "-d", "--title", "feat/outbox → main")
-    run_id = (await terminal.ask(*words)).out.strip()
+    (terminal.folder / "shop").mkdir()
+    words = ("--project", str(terminal.folder / "shop"), "--title", "feat/outbox → main")
+    run_id = (await terminal.ask("run", "review-change", "-d", *words)).out.strip()
     keys = [f"lenses[{key}]" for key in LENSES]
     tasks = dict(zip(LENSES, await dispatcher.take(_id(run_id), *keys), strict=True))
     spent = Usage(input_tokens=38_000, output_tokens=3_100, cost_microusd=410_000)
@@ -118,9 +119,12 @@ def _id(text: str) -> RunId:
     return RunId(UUID(text))
 
 
-def keep(name: str, tty: Tty) -> list[str]:
-    """Hold a screen to what every screen must be, and store it if that is wanted."""
-    lines = tty.screen.lines()
+def keep(name: str, tty: Tty, folder: Path) -> list[str]:
+    """Hold a screen to what every screen must be, and store it if that is wanted.
+
+    The test's own folder is named as a user's would be.
+    """
+    lines = [line.replace(str(folder), "/home/ana") for line in tty.screen.lines()]
     assert tty.screen.wrapped == 0, "\n".join(lines)
     assert max(map(len, lines)) <= tty.screen.width
     if os.environ.get("UPDATE_SCREENS"):
@@ -145,7 +149,7 @@ async def test_a_run_is_watched(terminal: Terminal, run: str) -> None:
         for tty in ttys:
             await tty.shows("budget waits for you: flowrunner approve")
             text = await tty.shows("on scripted")
-            lines = keep("watch", tty)
+            lines = keep("watch", tty, terminal.folder)
             assert statuses_of(lines) == set("✓✗●↻⏸○")
             for word in ("Look  ", "1/6 (4 needed)", "try 2 in", "waits for lenses", "$0.41"):
                 assert word in text
@@ -157,7 +161,7 @@ async def test_a_run_is_shown(terminal: Terminal, run: str, width: int) -> None:
     """§3.4: the heading, the question with both commands, the table, and why something failed."""
     async with at_terminal(terminal, "show", run, width=width, height=60) as tty:
         assert await tty.wait() == 0
-        lines = keep("show", tty)
+        lines = keep("show", tty, terminal.folder)
 
     text = "\n".join(lines)
     assert statuses_of(lines) == set("✓✗●↻⏸○")
@@ -174,13 +178,13 @@ async def test_runs_are_listed(terminal: Terminal, run: str, width: int) -> None
     await terminal.ask("pause", (await terminal.ask("run", "count", "-d")).out.strip())
     async with at_terminal(terminal, "ps", width=width) as tty:
         assert await tty.wait() == 0
-        lines = keep("ps", tty)
+        lines = keep("ps", tty, terminal.folder)
 
     text = "\n".join(lines)
     assert [line.split()[2:4] for line in lines[1:4]] == [
         ["⏸", "paused"],
         ["■", "cancelled"],
-        ["●", "running"],
+        ["●", "running*"],
     ]
     assert "approval: budget" in text
     assert f"a decision waits: flowrunner approve {run[-8:]}" in text
@@ -191,7 +195,7 @@ async def test_questions_are_listed(terminal: Terminal, run: str, width: int) ->
     """F41: the inbox over all runs, and how to answer."""
     async with at_terminal(terminal, "approvals", width=width) as tty:
         assert await tty.wait() == 0
-        lines = keep("approvals", tty)
+        lines = keep("approvals", tty, terminal.folder)
 
     assert lines[1].split()[:2] == [run[-8:], "budget"]
     assert f"approve: flowrunner approve {run[-8:]}" in lines

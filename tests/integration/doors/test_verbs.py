@@ -292,3 +292,49 @@ async def test_colours_can_be_had_and_not(terminal: Terminal) -> None:
 
     assert texts[0] == texts[1] == texts[2]
     assert texts[0][2:4] == ["●", "running"]
+
+
+HEAVY = (
+    "fastapi",
+    "uvicorn",
+    "psycopg",
+    "sqlalchemy",
+    "alembic",
+    "rich",
+    "pydantic_settings",
+    "flowrunner.settings",
+    "flowrunner.bootstrap",
+    "flowrunner.service",
+    "flowrunner.engine",
+    "flowrunner.definitions",
+    "flowrunner.db",
+)
+
+
+async def test_who_only_asks_a_server_imports_none(terminal: Terminal) -> None:
+    """C15: over a whole command, answered or refused, no module of a service is loaded."""
+    from unit.doors.test_start import started  # noqa: PLC0415
+
+    run = await launched(terminal, "asking")
+    server = ("--server", terminal.environment["FLOWRUNNER_SERVER"])
+    for words, number in (
+        (("watch", run, "--no-input"), 5),
+        (("ps",), 0),
+        (("show", run, "--events"), 0),
+        (("logs", run), 0),
+        (("approvals",), 0),
+        (("retry", run), 7),
+        (("show", "nope"), 6),
+        (("approve", run, "-w"), 0),
+        (("report", run), 0),
+    ):
+        told = await asyncio.to_thread(started, *server, *words)
+        assert (words, told["code"]) == (words, number)
+        assert [name for name in HEAVY if name in told["modules"]] == []
+
+
+async def test_a_shell_can_complete(terminal: Terminal) -> None:
+    """C14: click's own completion, for three shells."""
+    for name in ("bash", "zsh", "fish"):
+        assert "_FLOWRUNNER_COMPLETE" in (await terminal.ask("completion", name)).out
+    assert (await terminal.ask("completion", "tcsh")).code == 2

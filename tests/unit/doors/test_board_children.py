@@ -129,6 +129,23 @@ def test_a_long_list_is_counted_and_its_failures_named() -> None:
     assert board.counted == (98, 305)
 
 
+def test_failures_of_a_list_do_not_hide_the_flow() -> None:
+    """§0.3: with 200 failed members the flow's other steps are still there, and all is counted."""
+    keys = [f"f{n}" for n in range(200)]
+    board = a_board(
+        STORY[0],
+        (1, "step.expanded", "lenses", {"first": 5, "keys": keys, "total": 200, "needed": 1}),
+        *((2, "step.failed", number, {"attempt": 1, "error": ERROR}) for number in range(5, 205)),
+    )
+
+    lines = picture(board, after(3), Canvas(80, height=24))
+
+    assert len(lines) <= 23
+    for key in ("scope", "lenses", "settle", "verify", "publish"):
+        assert any(line.split()[1:2] == [key] for line in lines)
+    assert any("more: " in line and "failed" in line for line in lines)
+
+
 def test_a_loop_and_a_redo_begin_anew() -> None:
     """F15, F40: iterations are children; a run that is sent back drops them and keeps its costs."""
     board = a_board(
