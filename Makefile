@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ types: $(VENV)/.dev ## basedpyright, strict
 conformance: $(VENV)/.dev ## Rewrite docs/conformance.md and the reference pages
 	@$(BIN)/python -m tests.conformance.ids --write
 	@$(BIN)/python -m tests.conformance.reference --write
+
+screens: $(VENV)/.dev ## Capture terminals over real runs into docs/screens
+	@UPDATE_SCREENS=1 $(BIN)/python -m pytest -q tests/integration/doors/test_screens.py $(ARGS)
 
 bench: $(VENV)/.run ## Benchmarks, as ratios to PostgreSQL's own limit
 	@$(BIN)/python benchmarks/run.py $(ARGS)
