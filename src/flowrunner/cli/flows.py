@@ -1,18 +1,17 @@
-"""`flows list|show|validate`: what can be launched, and what is wrong with the rest."""
+"""`flows list|show|graph|schema`: what can be launched; `validate` and `new` are beside it."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import click
 
+from flowrunner.cli import flow_files
 from flowrunner.cli.connect import named_client, running_client
-from flowrunner.cli.exits import CommandError, Exit
-from flowrunner.cli.failures import line_of
 from flowrunner.cli.shell import Shell, table, takes_shell
-from flowrunner.cli.text import clean, span
+from flowrunner.cli.text import clean, clean_text, span
 from flowrunner.client import Client
 from flowrunner.wire.flows import FlowDetail, FlowList, FlowRow, FlowStep
 
@@ -27,13 +26,20 @@ _STEP_COLUMNS = {
 }
 
 
+Format: TypeAlias = Literal["text", "mermaid", "dot", "svg"]
+
+
 @click.group("flows", invoke_without_command=True)
 @takes_shell
 def command(shell: Shell) -> None:
-    """List, show and validate flows."""
+    """List, show, draw, validate and begin flows."""
     context = click.get_current_context()
     if context.invoked_subcommand is None:
         context.invoke(list_flows, server=shell.server)
+
+
+command.add_command(flow_files.validate)
+command.add_command(flow_files.new)
 
 
 @command.command("list")
@@ -42,7 +48,7 @@ def list_flows(shell: Shell) -> None:
     """List every flow: the server's, or those that are found here."""
     client = _client(shell)
     if client is None:
-        found = _found_here(shell)
+        found = found_here(shell)
     else:
         with client:
             found = client.list_flows()
@@ -58,51 +64,72 @@ def list_flows(shell: Shell) -> None:
 
 @command.command("show")
 @click.argument("name")
+@click.option("--yaml", "is_yaml", is_flag=True, help="As YAML; of a Python flow, its outline.")
 @takes_shell
-def show_flow(shell: Shell, *, name: str) -> None:
+def show_flow(shell: Shell, *, name: str, is_yaml: bool) -> None:
     """Show one flow: what it takes, and its steps."""
-    client = _client(shell)
-    if client is None:
-        flow = _detail_here(shell, name)
-    else:
-        with client:
-            flow = client.get_flow(name)
+    flow = _detail(shell, name)
     if shell.as_json:
         shell.answer(flow.model_dump(mode="json"))
+        return
+    if is_yaml:
+        from flowrunner.service.outlines import as_yaml  # noqa: PLC0415
+
+        shell.say(clean_text(as_yaml(flow).rstrip("\n")))
         return
     for line in _told(flow):
         shell.say(line)
 
 
-@command.command("validate")
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@command.command("graph")
+@click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "mermaid", "dot", "svg"]), default="text",
+    help="What to draw it as.",
+)  # fmt: skip
 @takes_shell
-def validate(shell: Shell, *, paths: tuple[Path, ...]) -> None:
-    """Check every flow that is found here, or those of the given folders and files."""
-    found = _found_here(shell) if not paths else _found_in(paths)
-    bad = [flow for flow in found.items if not flow.valid]
+def graph(shell: Shell, *, name: str, form: Format) -> None:
+    """Draw a flow's graph."""
+    from flowrunner.service.graphs import draw, graph_of  # noqa: PLC0415
+
+    flow = _detail(shell, name)
     if shell.as_json:
-        shell.answer({**found.model_dump(mode="json"), "exit_code": _code(found)})
-        raise click.exceptions.Exit(_code(found))
-    for flow in found.items:
-        if flow.valid:
-            shell.say(clean(f"{flow.name}: ok ({flow.step_count} steps, {flow.file})"))
-    for entry in [*(entry for flow in bad for entry in flow.problems), *found.problems]:
-        for line in line_of(entry).splitlines():
-            shell.say(clean(line))
-    raise click.exceptions.Exit(_code(found))
+        shell.answer(graph_of(flow).model_dump(mode="json"))
+        return
+    drawn = draw(flow, form)
+    shell.say(clean_text(drawn))
 
 
-def _code(found: FlowList) -> int:
-    is_bad = found.problems or any(not flow.valid for flow in found.items)
-    return int(Exit.INVALID if is_bad else Exit.OK)
+@command.command("schema")
+@click.argument("name", required=False)
+@click.option("--yaml", "is_yaml", is_flag=True, help="The schema of YAML flows, for editors.")
+@takes_shell
+def schema(shell: Shell, *, name: str | None, is_yaml: bool) -> None:
+    """Print the JSON Schema of a flow's input, or of YAML flows."""
+    if (name is None) != is_yaml:
+        raise click.UsageError("give a flow's name for its input's schema, or --yaml")
+    if name is not None:
+        shell.say(json.dumps(_detail(shell, name).input_schema, ensure_ascii=False, indent=2))
+        return
+    from flowrunner.definitions.yaml.grammar import flow_schema  # noqa: PLC0415
+
+    shell.say(json.dumps(flow_schema(), ensure_ascii=False, indent=2))
+
+
+def _detail(shell: Shell, name: str) -> FlowDetail:
+    client = _client(shell)
+    if client is None:
+        return _detail_here(shell, name)
+    with client:
+        return client.get_flow(name)
 
 
 def _client(shell: Shell) -> Client | None:
     return named_client(shell) if shell.server else running_client(shell)
 
 
-def _found_here(shell: Shell) -> FlowList:
+def found_here(shell: Shell) -> FlowList:
+    """Look for flows as a server would that is started here."""
     from flowrunner.bootstrap import find_flows  # noqa: PLC0415  # it imports the whole service
     from flowrunner.cli.configure import configure  # noqa: PLC0415
     from flowrunner.service.catalogue import flow_list  # noqa: PLC0415
@@ -116,32 +143,6 @@ def _detail_here(shell: Shell, name: str) -> FlowDetail:
     from flowrunner.service.catalogue import get_flow_detail  # noqa: PLC0415
 
     return get_flow_detail(find_flows(configure(shell)), name)
-
-
-def _found_in(paths: Sequence[Path]) -> FlowList:
-    """A file's flow is judged among its neighbours, and shown alone."""
-    from flowrunner.definitions.folders import shipped_folder  # noqa: PLC0415
-    from flowrunner.definitions.library import Library  # noqa: PLC0415
-    from flowrunner.service.catalogue import flow_list  # noqa: PLC0415
-
-    wanted = [path.resolve() for path in paths]
-    levels = [path if path.is_dir() and not _is_flow(path) else path.parent for path in wanted]
-    # The shipped flows lend their personas; they are not what was asked for.
-    found = flow_list(Library.discover([*levels, shipped_folder("flows")]))
-    flows = tuple(flow for flow in found.items if _is_below(flow.file, wanted))
-    problems = tuple(entry for entry in found.problems if _is_below(entry.file or "", levels))
-    if not flows and not problems:
-        listed = ", ".join(map(str, paths))
-        raise CommandError(f"there is no flow in {listed}", Exit.NOT_FOUND, code="not-found")
-    return FlowList(items=flows, problems=problems)
-
-
-def _is_flow(folder: Path) -> bool:
-    return (folder / "__init__.py").is_file()
-
-
-def _is_below(file: str, places: Sequence[Path]) -> bool:
-    return any(Path(file).is_relative_to(place) for place in places)
 
 
 def _row(flow: FlowRow) -> dict[str, str]:

@@ -62,6 +62,19 @@ class Library:
         return replace(_stack(shelves, problems), personas=names)
 
     @classmethod
+    def of_file(cls, file: Path) -> Library:
+        """Load one flow alone: nothing beside it runs. It sees the personas of its level."""
+        entry = file.resolve()
+        home = entry.parent if entry.is_file() else entry
+        entry = entry if entry.is_file() else entry / "__init__.py"
+        level = home.parent if entry.name == "__init__.py" else home
+        folders = (shipped_folder("flows").parent / PERSONAS, level.parent / PERSONAS)
+        visible: dict[str, Persona] = {}
+        for folder in folders:
+            visible |= load_personas(folder).by_name
+        return _stack([(_load(level, entry, visible),)], ())
+
+    @classmethod
     def shipped(cls) -> Library:
         """Load what comes with the program."""
         return cls.discover([shipped_folder("flows")])

@@ -66,8 +66,13 @@ def entries(level: Path) -> Iterator[Path]:
             continue
         if place.is_dir() and (place / "__init__.py").is_file():
             yield place / "__init__.py"
-        elif place.name.endswith((".py", *YAML_SUFFIXES)) and place.is_file():
+        elif is_flow_file(place):
             yield place
+
+
+def is_flow_file(place: Path) -> bool:
+    """Tell whether *place* is a file that is read as a flow, wherever it lies."""
+    return place.name.endswith((".py", *YAML_SUFFIXES)) and place.is_file()
 
 
 def take_snapshot(level: Path, entry: Path) -> Snapshot | tuple[Problem, ...]:

@@ -58,8 +58,11 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Many:
+    """A list; *one* is what messages call a member."""
+
     of: Form
     least: int = 0
+    one: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +126,13 @@ def problems_in(node: Node, form: Form, sheet: Sheet, name: str) -> Iterator[Pro
             yield from _in_fields(node, form, sheet, name)
         case Named():
             yield from _in_named(node, form, sheet, name)
-        case Many(of=of, least=least):
+        case Many(of=of, least=least, one=one):
             if not isinstance(node, ListNode) or len(node.members) < least:
                 wanted = "a list that is not empty" if least else "a list"
                 yield _wrong(node, sheet, f"{name} must be {wanted}")
                 return
             for member in node.members:
-                yield from problems_in(member, of, sheet, f"a member of {name}")
+                yield from problems_in(member, of, sheet, one or f"a member of {name}")
         case _:
             yield from _in_scalar(node, form, sheet, name)
 

@@ -181,7 +181,7 @@ FLOW = Fields(
         "bands": Many(_NAME, 1),
         "deadline": Span(),
         "siblings": Text(tuple(Siblings)),
-        "steps": Many(STEP, 1),
+        "steps": Many(STEP, 1, "a step"),
         "report": REPORT,
         "types": _PROPERTIES,
     },

@@ -100,7 +100,10 @@ def map_of(node: Node | None) -> Mapping[str, Node]:
 
 
 def without(node: Node, places: Collection[tuple[int, int]]) -> Node:
-    """Return *node* without the values that begin at *places* (line, column), maps aside."""
+    """Return *node* without the values that begin at *places* (line, column), maps aside.
+
+    The places of their keys stay: that they were given is still known.
+    """
     match node:
         case MapNode(members=members):
             kept = {key: each for key, each in members.items() if _stays(each, places)}

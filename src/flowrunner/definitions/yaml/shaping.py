@@ -120,8 +120,9 @@ class Shapes:
         if words is not None:
             return self._words(words, kind)
         if kind is None:
-            hint = "type, enum or $ref says what a value is"
-            self._add(node, "missing-key", "a schema has no 'type'", hint)
+            if "type" not in node.places:
+                hint = "type, enum or $ref says what a value is"
+                self._add(node, "missing-key", "a schema has no 'type'", hint)
             return Any
         for problem in self._misfits(node, kind):
             self.problems.append(problem)
