@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from flowrunner.wire.approvals import Approval, ApprovalPage, DecisionBody, DecisionReply
 from flowrunner.wire.comparing import Diff
 from flowrunner.wire.control import ControlReply, ReasonBody, RetryBody, RetryReply, StopReply
-from flowrunner.wire.flows import FlowDetail, FlowList
+from flowrunner.wire.flows import FlowDetail, FlowGraph, FlowList, ValidateBody, Validation
 from flowrunner.wire.graphs import RunGraph
 from flowrunner.wire.health import Version
 from flowrunner.wire.runs import (
@@ -43,6 +43,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 Format: TypeAlias = Literal["md", "json", "sarif", "html"]
+Theme: TypeAlias = Literal["light", "dark"]
 
 SECONDS = 30.0
 _API = "/api/v1"
@@ -154,8 +155,8 @@ def graph(run: str) -> Call[RunGraph]:
     return _get(f"{_run(run)}/graph", RunGraph)
 
 
-def graph_svg(run: str) -> Call[str]:
-    return Call("GET", f"{_run(run)}/graph.svg", _text)
+def graph_svg(run: str, theme: Theme) -> Call[str]:
+    return Call("GET", f"{_run(run)}/graph.svg", _text, {"theme": theme})
 
 
 def diff(a: str, b: str) -> Call[Diff]:
@@ -168,6 +169,18 @@ def list_flows() -> Call[FlowList]:
 
 def get_flow(name: str) -> Call[FlowDetail]:
     return _get(f"{_API}/flows/{_part(name)}", FlowDetail)
+
+
+def validate_flow(body: ValidateBody) -> Call[Validation]:
+    return _post(f"{_API}/flows/validate", body, Validation)
+
+
+def flow_graph(name: str) -> Call[FlowGraph]:
+    return _get(f"{_API}/flows/{_part(name)}/graph", FlowGraph)
+
+
+def flow_picture(name: str, theme: Theme) -> Call[str]:
+    return Call("GET", f"{_API}/flows/{_part(name)}/graph.svg", _text, {"theme": theme})
 
 
 def list_workers() -> Call[WorkerList]:

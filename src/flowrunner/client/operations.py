@@ -13,7 +13,7 @@ from flowrunner.wire.approvals import Approval, ApprovalPage, DecisionBody, Deci
 from flowrunner.wire.comparing import Diff
 from flowrunner.wire.control import ControlReply, RetryReply, StopReply
 from flowrunner.wire.events import Event
-from flowrunner.wire.flows import FlowDetail, FlowList
+from flowrunner.wire.flows import FlowDetail, FlowGraph, FlowList, ValidateBody, Validation
 from flowrunner.wire.graphs import RunGraph
 from flowrunner.wire.health import Version
 from flowrunner.wire.runs import (
@@ -179,8 +179,8 @@ class Operations:
     def graph(self, run: str) -> RunGraph:
         return self._transport.send(calls.graph(run))
 
-    def graph_svg(self, run: str) -> str:
-        return self._transport.send(calls.graph_svg(run))
+    def graph_svg(self, run: str, theme: calls.Theme = "light") -> str:
+        return self._transport.send(calls.graph_svg(run, theme))
 
     def diff(self, a: str, b: str) -> Diff:
         """What changed from run *a* to run *b*: inputs, flow, steps, findings."""
@@ -191,6 +191,15 @@ class Operations:
 
     def get_flow(self, name: str) -> FlowDetail:
         return self._transport.send(calls.get_flow(name))
+
+    def validate_flow(self, body: ValidateBody) -> Validation:
+        return self._transport.send(calls.validate_flow(body))
+
+    def flow_graph(self, name: str) -> FlowGraph:
+        return self._transport.send(calls.flow_graph(name))
+
+    def flow_picture(self, name: str, theme: calls.Theme = "light") -> str:
+        return self._transport.send(calls.flow_picture(name, theme))
 
     def list_workers(self) -> WorkerList:
         return self._transport.send(calls.list_workers())

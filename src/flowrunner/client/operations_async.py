@@ -13,7 +13,7 @@ from flowrunner.wire.approvals import Approval, ApprovalPage, DecisionBody, Deci
 from flowrunner.wire.comparing import Diff
 from flowrunner.wire.control import ControlReply, RetryReply, StopReply
 from flowrunner.wire.events import Event
-from flowrunner.wire.flows import FlowDetail, FlowList
+from flowrunner.wire.flows import FlowDetail, FlowGraph, FlowList, ValidateBody, Validation
 from flowrunner.wire.graphs import RunGraph
 from flowrunner.wire.health import Version
 from flowrunner.wire.runs import (
@@ -156,8 +156,8 @@ class AsyncOperations:
     async def graph(self, run: str) -> RunGraph:
         return await self._transport.send(calls.graph(run))
 
-    async def graph_svg(self, run: str) -> str:
-        return await self._transport.send(calls.graph_svg(run))
+    async def graph_svg(self, run: str, theme: calls.Theme = "light") -> str:
+        return await self._transport.send(calls.graph_svg(run, theme))
 
     async def diff(self, a: str, b: str) -> Diff:
         return await self._transport.send(calls.diff(a, b))
@@ -167,6 +167,15 @@ class AsyncOperations:
 
     async def get_flow(self, name: str) -> FlowDetail:
         return await self._transport.send(calls.get_flow(name))
+
+    async def validate_flow(self, body: ValidateBody) -> Validation:
+        return await self._transport.send(calls.validate_flow(body))
+
+    async def flow_graph(self, name: str) -> FlowGraph:
+        return await self._transport.send(calls.flow_graph(name))
+
+    async def flow_picture(self, name: str, theme: calls.Theme = "light") -> str:
+        return await self._transport.send(calls.flow_picture(name, theme))
 
     async def list_workers(self) -> WorkerList:
         return await self._transport.send(calls.list_workers())

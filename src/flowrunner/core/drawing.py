@@ -14,6 +14,14 @@ _THEMES: Mapping[str, Mapping[str, str]] = {
     "dark": {"box": "#161b22", "line": "#8b949e", "text": "#e6edf3", "note": "#8b949e"},
 }
 THEMES = tuple(_THEMES)
+# Legible on both themes; the state is written in the box as well, for whoever sees no colours.
+_STATES: Mapping[str, str] = {
+    "running": "#0969da",
+    "blocked": "#9a6700",
+    "completed": "#1a7f37",
+    "failed": "#cf222e",
+    "cancelled": "#cf222e",
+}
 
 
 def as_text(boxes: Sequence[Box]) -> str:
@@ -134,7 +142,9 @@ def _middle(spot: Spot) -> int:
 
 def _box(box: Box, layout: Layout, colours: Mapping[str, str]) -> Iterator[str]:
     x, y = _corner(layout.spots[box.key])
-    frame = f'rx="6" fill="{colours["box"]}" stroke="{colours["line"]}"'
+    line = _STATES.get(box.state, colours["line"])
+    width = ' stroke-width="2.5"' if box.state in _STATES else ""
+    frame = f'rx="6" fill="{colours["box"]}" stroke="{line}"{width}'
     label = html.escape(_told(box))
     yield f"<g><title>{label}</title>"
     if box.stacked:

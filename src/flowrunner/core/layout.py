@@ -15,13 +15,17 @@ _SWEEPS = 6
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One step: *note* is what it is beside its name, *stacked* that it is many."""
+    """One step: *note* is what it is beside its name, *stacked* that it is many.
+
+    *state* is how it stands in a run, for a frame of that colour; a flow's own steps have none.
+    """
 
     key: str
     note: str = ""
     needs: tuple[str, ...] = ()
     phase: str | None = None
     stacked: bool = False
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

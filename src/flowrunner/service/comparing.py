@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, cast
@@ -67,12 +68,13 @@ def changes(a: object, b: object, pointer: str = "") -> Iterator[InputChange]:
         for key in sorted({*ours, *theirs}):
             place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
             yield from changes(ours.get(key, _ABSENT), theirs.get(key, _ABSENT), place)
-    elif a is _ABSENT:
-        yield InputChange.model_validate({"pointer": pointer, "kind": "added", "b": b})
-    elif b is _ABSENT:
-        yield InputChange.model_validate({"pointer": pointer, "kind": "removed", "a": a})
-    elif str(type(a)) != str(type(b)) or a != b:
-        yield InputChange.model_validate({"pointer": pointer, "kind": "changed", "a": a, "b": b})
+        return
+    sides = {"a": a, "b": b}
+    told = {name: value for name, value in sides.items() if value is not _ABSENT}
+    kind = "added" if "a" not in told else "changed" if "b" in told else "removed"
+    # As text: in JSON, 1 and true are different things, and in Python they are not.
+    if json.dumps(told.get("a")) != json.dumps(told.get("b")) or len(told) == 1:
+        yield InputChange.model_validate({"pointer": pointer, "kind": kind, **told})
 
 
 def step_diffs(a: list[StepLine], b: list[StepLine]) -> tuple[StepDiff, ...]:

@@ -12,7 +12,7 @@ from fixtures.libraries import a_flow, a_library, code
 from fixtures.services import Replicas
 from flowrunner.api.app import make_app
 from flowrunner.api.openapi import describe
-from flowrunner.client import Client
+from flowrunner.client import AsyncClient, AsyncRunHandle, Client, RunHandle
 from integration.doors.contract import Contract
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +29,9 @@ NOT_FOR_CLIENTS = {
     "release_leases",
     "deregister_worker",
 }
+
+SHORTCUTS = {"run", "approve", "reject"}
+"""What takes more than one operation."""
 
 
 @pytest.fixture
@@ -68,7 +71,22 @@ async def test_the_client_has_every_operation_by_its_name(document: dict[str, An
         if not name.startswith("_") and name != "close"
     }
 
-    assert methods == operations(document).keys() - NOT_FOR_CLIENTS
+    assert methods == (operations(document).keys() - NOT_FOR_CLIENTS) | SHORTCUTS
+
+
+async def test_both_clients_have_the_same_methods() -> None:
+    """Experience 5.6: what a script may call, a coroutine may await, with the same arguments."""
+
+    def calls(client: type) -> dict[str, list[str]]:
+        members = inspect.getmembers(client, inspect.isfunction)
+        return {
+            name: [str(each).partition(":")[0] for each in inspect.signature(m).parameters.values()]
+            for name, m in members
+            if not name.startswith("_")
+        }
+
+    assert calls(Client) == calls(AsyncClient)
+    assert calls(RunHandle) == calls(AsyncRunHandle)
 
 
 async def test_requests_are_closed(document: dict[str, Any]) -> None:
@@ -86,7 +104,7 @@ async def test_requests_are_closed(document: dict[str, Any]) -> None:
         if "$ref" in ref
     }
 
-    assert len(names) == 8
+    assert len(names) >= 11
     assert [name for name in names if schemas[name].get("additionalProperties") is not False] == []
 
 
