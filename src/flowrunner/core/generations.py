@@ -38,12 +38,14 @@ def begin_anew(draft: Draft, event: RunRetried) -> None:
     draft.set_run(generation=event.generation)
     stale = _stale(draft, event)
     for number in event.steps:
-        family = draft.family(number) if number not in stale else Family()
-        _reset(draft, number, _finished_calls(draft, family, but=event.from_step))
+        keeps = number not in stale and not draft.spec(number).has_children
+        calls = _finished_calls(draft, number, but=event.from_step) if keeps else None
+        _reset(draft, number, calls)
     # Before others count how their needs ended: these no longer have.
     for parent in event.reopened:
         _reopen(draft, parent)
-    _recount(draft, {n for n in event.steps if n < len(draft.graph.steps)})
+    known = len(draft.graph.steps)
+    _recount(draft, {n for n in event.steps if n < known}, {*event.reopened})
     draft.set_run(tolerated=_tolerated(draft))
 
 
@@ -67,20 +69,20 @@ def _reset(draft: Draft, number: int, family: Family | None) -> None:
     draft.put(number, after)
 
 
-def _finished_calls(draft: Draft, family: Family, *, but: str) -> Family | None:
+def _finished_calls(draft: Draft, number: int, *, but: str) -> Family | None:
     """What a code step's journal still answers: calls that completed are not paid for again."""
     calls = tuple(
-        (key, number)
-        for key, number in family.calls
-        if draft.step(number).status is StepStatus.COMPLETED and draft.spec(number).key != but
+        (key, child)
+        for key, child in draft.family(number).calls
+        if draft.step(child).status is StepStatus.COMPLETED and draft.spec(child).key != but
     )
     return Family(size=len(calls), completed=len(calls), calls=calls) if calls else None
 
 
-def _recount(draft: Draft, reset: set[int]) -> None:
-    """Count the needs of what was reset; excluded steps among those pass on again later."""
+def _recount(draft: Draft, reset: set[int], reopened: set[int]) -> None:
+    """Count the needs of what was reset; excluded steps below pass on again later."""
     graph = draft.graph
-    affected = below(graph, reset)
+    affected = below(graph, reset | reopened)
     passing = {n for n in affected if draft.step(n).status is StepStatus.EXCLUDED}
     for number in passing:
         draft.put(number, replace(draft.step(number), waiting=len(graph.steps[number].needs)))
