@@ -17,7 +17,7 @@ from flowrunner.definitions.library import Definition
 from flowrunner.definitions.outputs import adapter
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.census import census_of
-from flowrunner.engine.results import Outcomes, Results, reader
+from flowrunner.engine.results import Outcomes, Reader, Results
 from flowrunner.engine.views import RunView
 
 _LISTS_KEPT = 64
@@ -33,7 +33,7 @@ class Contexts:
     async def of_step(self, view: RunView, definition: Definition, number: int | None) -> Context:
         """What the functions of step *number* see; None for what belongs to no step."""
         body = await self._bodies.get(view.meta.input_ref)
-        results = Results(view, definition, reader(self._bodies, view.fresh))
+        results = Results(view, definition, Reader(self._bodies, view.fresh))
         spec = None if number is None else view.state.spec(number)
         return Context(
             run_id=view.meta.run_id,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -174,9 +174,10 @@ class Evaluator:
         family = state.steps[number].family
         numbers = range(family.first, family.first + family.size) if family else range(0)
         said = [n for n in numbers if state.steps[n].status is StepStatus.COMPLETED]
-        await self._bodies.get_all(
+        bodies = await self._bodies.get_all(
             ref for n in said if (ref := view.output(n)) is not None and ref not in view.fresh
         )
+        view = replace(view, fresh={**bodies, **view.fresh})
         context = await self._contexts.of_step(view, definition, None)
         results = context.results
         assert isinstance(results, Results)  # noqa: S101  # made by `Contexts`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from flowrunner.core.draft import members
 from flowrunner.core.errors import UnavailableError
@@ -18,29 +18,39 @@ from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.judging import read_answer
 from flowrunner.engine.views import RunView
 
-Read = Callable[[Ref], bytes]
-
 _READ_SECONDS = 30
+_MANY = 500
 
 
-def reader(bodies: Bodies, fresh: Mapping[Ref, bytes]) -> Read:
-    """Let user code, which runs in a thread of its own, read payloads through the event loop.
+class Reader:
+    """Lets user code, which runs in a thread of its own, read payloads through the event loop.
 
     *fresh* bodies are not stored yet: user code may speak before the commit that brings them. While
     the database is away, reading raises UnavailableError: the code that reads is called again.
     """
-    loop = asyncio.get_running_loop()
 
-    def read(ref: Ref) -> bytes:
-        if ref in fresh:
-            return fresh[ref]
-        reading = asyncio.run_coroutine_threadsafe(bodies.get(ref), loop)
+    def __init__(self, bodies: Bodies, fresh: Mapping[Ref, bytes]) -> None:
+        self._bodies = bodies
+        self._fresh = fresh
+        self._near: Mapping[Ref, bytes] = {}
+        self._loop = asyncio.get_running_loop()
+
+    def __call__(self, ref: Ref) -> bytes:
+        for known in (self._fresh, self._near):
+            if ref in known:
+                return known[ref]
+        return self._read((ref,))[ref]
+
+    def bring(self, refs: Iterable[Ref]) -> None:
+        """Read what is about to be asked for, in one go, and forget what was brought before."""
+        self._near = self._read([ref for ref in refs if ref not in self._fresh])
+
+    def _read(self, refs: Sequence[Ref]) -> Mapping[Ref, bytes]:
+        reading = asyncio.run_coroutine_threadsafe(self._bodies.get_all(refs), self._loop)
         try:
             return reading.result(timeout=_READ_SECONDS)
         except AWAY as error:
             raise UnavailableError(f"a result cannot be read now: {error!r}") from error
-
-    return read
 
 
 class Results(Mapping[str, object]):
@@ -49,7 +59,7 @@ class Results(Mapping[str, object]):
     A step with `each` has a list of them: those of the children that completed, in their order.
     """
 
-    def __init__(self, view: RunView, definition: Definition, read: Read) -> None:
+    def __init__(self, view: RunView, definition: Definition, read: Reader) -> None:
         self._view = view
         self._definition = definition
         self._read = read
@@ -67,6 +77,11 @@ class Results(Mapping[str, object]):
         if number not in self._known:
             self._known[number] = self._value(number)
         return self._known[number]
+
+    def bring(self, numbers: Sequence[int]) -> None:
+        """Read the outputs of these steps in one go: they are about to be asked for."""
+        found = (self._view.output(n) for n in numbers if n not in self._known)
+        self._read.bring({ref for ref in found if ref is not None})
 
     def __getitem__(self, key: str) -> object:
         return self.of(self._view.state.graph.number_of(key))
@@ -126,6 +141,13 @@ class Outcomes(Mapping[str, StepResult]):
         children = _Children(self, members(step.family)) if step.family is not None else ()
         return StepResult(key, status, output, details, children)
 
+    def children(self, numbers: Sequence[int]) -> Iterator[StepResult]:
+        """How these stand, one after the other; their outputs are read many at a time."""
+        for at in range(0, len(numbers), _MANY):
+            some = numbers[at : at + _MANY]
+            self._results.bring(some)
+            yield from (self.result(number) for number in some)
+
     def __iter__(self) -> Iterator[str]:
         return (step.key for step in self._view.state.graph.steps)
 
@@ -144,6 +166,9 @@ class _Children(Sequence[StepResult]):
         if isinstance(index, slice):
             return _Children(self._outcomes, self._numbers[index])
         return self._outcomes.result(self._numbers[index])
+
+    def __iter__(self) -> Iterator[StepResult]:
+        return self._outcomes.children(self._numbers)
 
     def __len__(self) -> int:
         return len(self._numbers)
