@@ -10,6 +10,10 @@ RULE = "\n\n---\n\n"
 DEFAULT_CAP = 200_000
 
 
+class UnresolvedError(Exception):
+    """A text refers to something that has no value; its step fails `unresolved_reference`."""
+
+
 def build_prompt(persona_text: str | None, text: str) -> str:
     """Return the full prompt; without a persona just *text* (R2-29)."""
     return f"{persona_text.strip()}{RULE}{text}" if persona_text else text

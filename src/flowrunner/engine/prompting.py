@@ -7,15 +7,11 @@ from flowrunner.core.substitution import Template, Unresolved, Value, parse
 from flowrunner.definitions.context import Context
 from flowrunner.definitions.flow import Step
 from flowrunner.definitions.library import Definition
-from flowrunner.definitions.prompts import build_prompt
+from flowrunner.definitions.prompts import UnresolvedError, build_prompt
 from flowrunner.engine import threads
 from flowrunner.engine.results import Results
 
 PROMPT_CHARACTERS = 4_000_000
-
-
-class UnresolvedError(Exception):
-    """A template refers to something that has no value."""
 
 
 def prompt_of(step: Step, context: Context, definition: Definition) -> str:

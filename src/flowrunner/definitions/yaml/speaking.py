@@ -14,7 +14,7 @@ from flowrunner.core.expression_values import ARTICLES, evaluate, kind_of
 from flowrunner.core.expressions import Fault, roots_in, steps_in
 from flowrunner.core.model import StepStatus
 from flowrunner.definitions.context import Context, Launch
-from flowrunner.definitions.prompts import fence
+from flowrunner.definitions.prompts import UnresolvedError, fence
 
 _AGENTS_WORDS = frozenset({"steps", "outcomes", "item", "item_key", "previous"})
 """Roots that hold what agents said: what comes from there is fenced (V-07)."""
@@ -23,10 +23,6 @@ _UNFINISHED = frozenset({StepStatus.SKIPPED, StepStatus.EXCLUDED})
 
 class ExpressionError(Exception):
     """An expression of the flow has no value for what it met; the step fails."""
-
-
-class UnresolvedError(ExpressionError):
-    """A text refers to something that has no value (V-03)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from flowrunner.definitions.flow import Each, Repeat, Retry
 from flowrunner.definitions.graph import build_graph
-from flowrunner.definitions.yaml.speaking import ExpressionError, UnresolvedError
+from flowrunner.definitions.prompts import UnresolvedError
+from flowrunner.definitions.yaml.speaking import ExpressionError
 from unit.definitions.yaml.shop import HUNT, Given, a_context, a_flow, a_step, steps_of
 
 FENCED = "<<{} n0nce>>\n{}\n<<end n0nce>>"
