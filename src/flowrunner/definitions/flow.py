@@ -182,7 +182,7 @@ def placed(written: Written, file: str | None, line: int | None) -> Written:
     return written
 
 
-def keywords(kind: type[Step | Flow]) -> tuple[str, ...]:
+def keywords(kind: type[Step | Flow | Each | Repeat | Approval | Retry]) -> tuple[str, ...]:
     """Return what the constructor accepts, for hints."""
     return tuple(each.name for each in fields(kind) if each.init)
 

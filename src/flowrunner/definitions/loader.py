@@ -7,6 +7,7 @@ project gets no `__pycache__`. Relative imports reach the flow's own files and s
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,14 +16,18 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+import flowrunner
 from flowrunner.core.errors import Problem
-from flowrunner.core.validation import suggest
-from flowrunner.definitions.flow import Flow, Step, keywords
+from flowrunner.core.validation import closest, suggest
+from flowrunner.definitions.flow import Approval, Each, Flow, Repeat, Retry, Step, keywords
 from flowrunner.definitions.sources import Snapshot
 
+DECORATORS = ("agent", "approval", "code", "report", "wait")
 ROOT = "_flowrunner_flows"
 """The package under which every loaded flow has a folder; it exists in no file system."""
 
+_WRITTEN = {kind.__name__: kind for kind in (Approval, Each, Flow, Repeat, Retry, Step)}
+_UNIMPORTABLE = re.compile(r"cannot import name '(\w+)' from 'flowrunner'")
 _UNEXPECTED = "got an unexpected keyword argument '"
 
 
@@ -119,7 +124,8 @@ def _problem(error: BaseException, snapshot: Snapshot) -> Problem:
         file = error.filename or snapshot.file
         return Problem("syntax-error", error.msg, file, error.lineno, error.offset)
     file, line = _place(error, snapshot)
-    message = f"{type(error).__name__}: {error}".rstrip(": ")
+    said = found[0] if (found := _UNIMPORTABLE.match(str(error))) else error
+    message = f"{type(error).__name__}: {said}".rstrip(": ")
     return Problem("import-error", message, file, line, hint=_hint(error, snapshot))
 
 
@@ -132,8 +138,13 @@ def _place(error: BaseException, snapshot: Snapshot) -> tuple[str, int | None]:
 def _hint(error: BaseException, snapshot: Snapshot) -> str | None:
     text = str(error)
     if isinstance(error, TypeError) and _UNEXPECTED in text:
-        kind = Flow if text.startswith("Flow.") else Step
-        return suggest(text.partition(_UNEXPECTED)[2].partition("'")[0], keywords(kind))
+        kind = _WRITTEN.get(text.partition(".")[0])
+        name = text.partition(_UNEXPECTED)[2].partition("'")[0]
+        return suggest(name, keywords(kind)) if kind else None
+    if isinstance(error, ImportError) and (found := _UNIMPORTABLE.match(text)):
+        return closest(found[1], dir(flowrunner))
+    if isinstance(error, AttributeError) and isinstance(error.obj, Flow):
+        return suggest(error.name or "", DECORATORS)
     if isinstance(error, ModuleNotFoundError) and error.name:
         own = {path.split("/")[-1].removesuffix(".py") for path in snapshot.texts}
         if error.name.split(".")[-1] in own or error.name.split(".")[0] == snapshot.module:
