@@ -61,7 +61,7 @@ class Comparing:
             return None
 
 
-def changes(a: object, b: object, pointer: str = "") -> Iterator[InputChange]:
+def changes(a: Any, b: Any, pointer: str = "") -> Iterator[InputChange]:
     """Yield each place where two JSON values differ; objects are gone into, lists are not."""
     if isinstance(a, dict) and isinstance(b, dict):
         ours, theirs = cast("dict[str, Any]", a), cast("dict[str, Any]", b)
@@ -69,7 +69,7 @@ def changes(a: object, b: object, pointer: str = "") -> Iterator[InputChange]:
             place = f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
             yield from changes(ours.get(key, _ABSENT), theirs.get(key, _ABSENT), place)
         return
-    sides = {"a": a, "b": b}
+    sides: dict[str, Any] = {"a": a, "b": b}
     told = {name: value for name, value in sides.items() if value is not _ABSENT}
     kind = "added" if "a" not in told else "changed" if "b" in told else "removed"
     # As text: in JSON, 1 and true are different things, and in Python they are not.
