@@ -6,7 +6,6 @@ folded and compared with its rows.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -28,24 +27,9 @@ from flowrunner.core.graph import (
 from flowrunner.core.model import StepStatus, unstarted
 from flowrunner.db.launch import launch
 from flowrunner.db.runs import load_run
+from integration.db.lists import a_list, as_stored, offer_at_once
 
 pytestmark = pytest.mark.anyio
-
-
-EACH = EachSpec()
-
-
-def a_list(each: EachSpec = EACH, **more: object) -> Graph:
-    """A list of agents, and a step that needs it."""
-    spec = StepSpec("list", StepKind.AGENT, each=each, **more)  # pyright: ignore[reportArgumentType]  # named fields
-    return Graph((spec, StepSpec("after", StepKind.CODE, needs=(0,))))
-
-
-async def as_stored(run: ByHand) -> None:
-    """The run's rows say what the log says, and nothing more."""
-    loaded = await load_run(run.conn, run.run_id)
-    assert loaded is not None
-    assert loaded.state == run.state
 
 
 async def column(database: Database, name: str, run: ByHand) -> list[object]:
@@ -95,15 +79,7 @@ async def test_children_and_their_tasks_are_made_by_one_decision(database: Datab
     """P1: expanded, prepared and offered at once: rows are inserted as they end up."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_list())
-        ref, bodies = a_body("[]")
-        prompt, more = a_body("do it")
-        first = run.decide(inp.Expanded(0, ("x", "y"), ref))
-        state = fold(run.state, first.events)
-        later = [inp.PromptBuilt(2, prompt), inp.PromptBuilt(3, prompt)]
-        before, run.state = run.state, state
-        decision = first.then(run.decide(*later))
-        run.state = before
-        await run.commit(run.change(decision, {**bodies, **more}))
+        await offer_at_once(run, "x", "y")
         await as_stored(run)
         await run.hold()
 
@@ -237,38 +213,6 @@ async def test_a_retry_of_a_member_is_the_members_own(database: Database) -> Non
         await as_stored(run)
 
     assert await database.value("SELECT count(*) FROM flow_timers") == 0
-
-
-async def test_ten_thousand_children_are_bounded_statements(
-    database: Database, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A3: a long list is one statement with ten events; its window of tasks another."""
-    keys = tuple(f"src/module_{n}.py" for n in range(10_000))
-    async with await database.connect() as conn:
-        run = await by_hand(conn, a_list(EachSpec(max_items=10_000, parallel=100)))
-        before = await database.value("SELECT pg_current_wal_insert_lsn()")
-        started = time.monotonic()
-        await run.expand("list", *keys)
-        expanded = time.monotonic()
-        prompt, bodies = a_body("do it")
-        built = [inp.PromptBuilt(number, prompt) for number in range(2, 102)]
-        await run.tell(*built, bodies=bodies)
-        offered = time.monotonic()
-        wal = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)::bigint"
-        written = await database.value(wal, (before,))
-        await as_stored(run)
-        loaded = time.monotonic()
-        await run.hold()
-
-    with capsys.disabled():
-        print(  # noqa: T201
-            f"\n10,000 children: expanded in {expanded - started:.2f} s, 100 offered in"
-            f" {offered - expanded:.2f} s, loaded in {loaded - offered:.2f} s, {written:,} bytes of WAL"
-        )
-    assert len(run.held) == 100
-    events = "SELECT count(*) FROM flow_step_events WHERE type = 'step.expanded'"
-    assert await database.value(events) == 10
-    assert written < 10_000 * 600
 
 
 async def test_a_row_is_written_only_where_something_changed(database: Database) -> None:

@@ -26,36 +26,12 @@ from flowrunner.core.graph import (
 from flowrunner.core.model import StepStatus
 from flowrunner.db.apply import apply
 from flowrunner.db.approvals import ApprovalFilter, count_open, find_approvals, list_approvals
-from flowrunner.db.pages import RunFilter, count_waiting, list_live_run_ids, list_runs
-from flowrunner.db.pool import Conn
 from flowrunner.db.runs import load_run
+from integration.db.questions import asked
 
 pytestmark = pytest.mark.anyio
 
 DUE = inp.TimerKind
-
-
-PLAIN = ApprovalSpec()
-
-
-def a_question(asked: ApprovalSpec = PLAIN) -> Graph:
-    """A code step, a question after it, and a code step beside both."""
-    return Graph(
-        (
-            StepSpec("work", StepKind.CODE),
-            StepSpec("ask", StepKind.APPROVAL, needs=(0,), approval=asked),
-            StepSpec("beside", StepKind.CODE, on_fail=OnFail.TOLERATE),
-        )
-    )
-
-
-async def asked(conn: Conn, spec: ApprovalSpec = PLAIN) -> ByHand:
-    """A run that waits for an answer, and goes on beside it."""
-    run = await by_hand(conn, a_question(spec))
-    await run.hold()
-    await run.complete("work")
-    await run.ask("ask")
-    return run
 
 
 async def approvals(database: Database) -> list[tuple[Any, ...]]:
@@ -272,40 +248,3 @@ async def test_a_claim_that_came_first_keeps_its_task(database: Database) -> Non
         await run.complete("a")
 
     assert fired.verdict == "stale"
-
-
-async def test_the_inbox_is_paged_oldest_first(database: Database) -> None:
-    """C5: keyset pages over the open ones, also when several were asked in one statement."""
-    graph = Graph(tuple(StepSpec(f"ask{n}", StepKind.APPROVAL) for n in range(5)))
-    async with await database.connect() as conn:
-        runs = [await by_hand(conn, graph) for _ in range(2)]
-        for run in runs:
-            for n in range(5):
-                await run.ask(f"ask{n}")
-        await runs[0].answer("ask3")
-        seen: list[tuple[Any, int]] = []
-        only = ApprovalFilter()
-        while page := await list_approvals(conn, only, 4):
-            seen += [(line.run_id, line.step_no) for line in page]
-            only = ApprovalFilter(after=page[-1].place)
-        mine = await list_approvals(conn, ApprovalFilter(run_id=runs[1].run_id), 10)
-        said = await list_approvals(conn, ApprovalFilter(statuses=("approved",)), 10)
-        none = await list_approvals(conn, ApprovalFilter(flow="other"), 10)
-
-    assert seen == [(r.run_id, n) for r in runs for n in range(5) if (r, n) != (runs[0], 3)]
-    assert [line.step_no for line in mine] == [0, 1, 2, 3, 4]
-    assert [(line.run_id, line.step_no) for line in said] == [(runs[0].run_id, 3)]
-    assert none == []
-
-
-async def test_runs_that_wait_for_people_are_counted(database: Database) -> None:
-    """R2-49: by their open questions; a run whose question was answered does not wait."""
-    async with await database.connect() as conn:
-        waiting, answered = await asked(conn), await asked(conn)
-        await answered.answer("ask")
-        assert await count_waiting(conn, RunFilter()) == 1
-        only = RunFilter(statuses=("running",), waiting=True)
-        assert await list_live_run_ids(conn, only, 10) == [waiting.run_id]
-        lines = await list_runs(conn, [waiting.run_id, answered.run_id])
-
-    assert {line.id: line.questions for line in lines} == {waiting.run_id: 1, answered.run_id: 0}
