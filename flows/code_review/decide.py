@@ -5,7 +5,11 @@
 - `approve`: every reviewer that was called answered, each was a model that was not cut short,
   every file was read, and there is nothing worse than a note.
 - `inconclusive`: nobody gave a usable answer, or there was nothing to review.
+- `rejected`: a person was asked, and said no.
 - `comment`: everything else.
+
+A finding whose verifier gave no answer counts as nobody's having looked: it stays, it is named, and
+it keeps from approving, however mild it is.
 
 A static pass never approves. Its checks find what has a shape: a leaked key, a swallowed error, a
 mutable default. That nothing of the kind is there says little about whether the code does what it
@@ -25,17 +29,23 @@ from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.severity import Caps, cap, demote, stands
 from flowrunner.wire.findings import Citation, Finding, Severity, Verdict
 
-from .fold import Folded, Seat
-from .scope import Ground
+from .._shared.ground import Ground
+from .._shared.seats import Seat
+from .._shared.verifying import Checked
+from .fold import Folded
+from .verify import verified
 
 CAPS = Caps()
 
-Word = Literal["approve", "comment", "block", "inconclusive"]
+Word = Literal["approve", "comment", "block", "inconclusive", "rejected"]
 _NAMED = 5
 
 
 class Judgement(BaseModel):
-    """*reasons* say what stands between this and an approval; *shown* are ids in report order."""
+    """*reasons* say what stands between this and an approval; *shown* are ids in report order.
+
+    *checked* is what verifiers did to the findings, *dropped* are those that a person set aside.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,28 +55,32 @@ class Judgement(BaseModel):
     shown: tuple[str, ...]
     deferred: tuple[str, ...] = ()
     assumptions: tuple[str, ...] = ()
+    checked: Checked | None = None
+    dropped: tuple[Finding, ...] = ()
 
 
 def decide(ctx: Context) -> Judgement:
-    """The step: repeatable, and without a look at anything but what was folded."""
+    """The step: repeatable, and without a look at anything but what was folded and ruled."""
     ground, folded = ctx.result("scope", Ground), ctx.result("fold", Folded)
     if ground is None or folded is None:
         raise ValueError("there is nothing to decide on")
-    return judge(ground, folded)
+    return judge(ground, folded, verified(ctx, ground, folded))
 
 
-def judge(ground: Ground, folded: Folded) -> Judgement:
+def judge(ground: Ground, folded: Folded, checked: Checked | None = None) -> Judgement:
     """Lower what code can see is milder, then count: findings for it, gaps against it."""
-    findings = demote(folded.findings)
+    checked = checked or Checked(findings=folded.findings)
+    findings = demote(checked.findings)
     shown = cap(findings, CAPS, tiny_change=ground.scope.is_tiny).shown
-    reasons = tuple(_reasons(ground, folded, findings))
+    reasons = (*_reasons(ground, folded, findings), *_unverified(checked))
     return Judgement(
         verdict=_verdict(folded, findings, reasons),
         reasons=reasons,
         findings=findings,
         shown=tuple(finding.id for finding in shown),
-        deferred=tuple(_deferred(ground, folded)),
-        assumptions=tuple(_assumptions(ground)),
+        deferred=tuple(_deferred(ground, folded, checked)),
+        assumptions=(*_assumptions(ground), *checked.notes),
+        checked=checked,
     )
 
 
@@ -84,7 +98,7 @@ def blocks(finding: Finding) -> bool:
 
 
 def _verdict(folded: Folded, findings: Sequence[Finding], reasons: Sequence[str]) -> Word:
-    if not any(seat.fate == "answered" for seat in folded.seats):
+    if not any(seat.has_said for seat in folded.seats):
         return "inconclusive"
     if any(blocks(finding) for finding in findings):
         return "block"
@@ -102,7 +116,7 @@ def _reasons(ground: Ground, folded: Folded, findings: Sequence[Finding]) -> Ite
         yield "the head is not checked out: reviewers read other files than those it has"
     for gap in ground.gaps:
         yield f"not reviewed, {gap.reason}: {_some(gap.examples, gap.count)}"
-    if folded.unread and any(seat.fate == "answered" for seat in called):
+    if folded.unread and any(seat.has_said for seat in called):
         yield f"no answer says that it read {_some(folded.unread, len(folded.unread))}"
     yield from _faults(findings)
 
@@ -111,7 +125,7 @@ def _silence(called: Sequence[Seat]) -> Iterator[str]:
     for seat in called:
         if seat.fate != "answered":
             yield f"reviewer '{seat.key}' gave no usable answer: {seat.detail or seat.fate}"
-    answered = [seat for seat in called if seat.fate == "answered"]
+    answered = [seat for seat in called if seat.has_said]
     unasked = [seat.key for seat in answered if not seat.model_asked]
     if unasked and len(unasked) == len(answered):
         yield "no model was asked: only static checks were made"
@@ -134,13 +148,23 @@ def _faults(findings: Sequence[Finding]) -> Iterator[str]:
         yield "files changed while they were reviewed"
 
 
-def _deferred(ground: Ground, folded: Folded) -> Iterator[str]:
+def _unverified(checked: Checked) -> Iterator[str]:
+    by_reason: dict[str, list[str]] = {}
+    for name, why in checked.unruled.items():
+        by_reason.setdefault(why, []).append(name)
+    for why, names in sorted(by_reason.items()):
+        yield f"'verify': not verified, {why}: {_some(names, len(names))}"
+
+
+def _deferred(ground: Ground, folded: Folded, checked: Checked) -> Iterator[str]:
     """Tell what was put off, and what would bring it back."""
     for gap in ground.gaps:
         files = _some(gap.examples, gap.count)
         yield f"{files} ({gap.reason}): review again with paths that name them"
-    if folded.findings:
+    if folded.findings and not checked.ruled:
         yield "no verifier has tried to refute the findings: read each one's quotation yourself"
+    if checked.beyond:
+        yield f"{checked.beyond} findings were beyond what is verified in one run: narrow the paths"
 
 
 def _assumptions(ground: Ground) -> Iterator[str]:

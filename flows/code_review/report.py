@@ -6,25 +6,25 @@ It renders whatever there is. A run that broke off has no judgement, and then th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
 
 import flowrunner
 from flowrunner import Report, ReportContext
 from flowrunner.evidence.sarif import FailedReviewer, sarif
 from flowrunner.wire.findings import Answer, Claim, Finding
 
+from .._shared.ground import Ground
+from .._shared.header import header_of, plain
+from .._shared.parts import outputs_of
+from .._shared.seats import Seat, seat_of
 from .decide import Judgement
-from .fold import Folded, Seat, seat_of
+from .fold import Folded
 from .page import Page, page
 from .roster import REVIEWERS
-from .scope import Ground
 
 SCHEMA = "code-review/1"
-
-_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Facts:
 def render(ctx: ReportContext) -> Report:
     """Deterministic: no clock, no file is read (R2-43)."""
     facts = _facts(ctx)
-    header = _header(ctx, facts)
+    header = header_of(ctx, facts.ground, facts.seats, facts.judgement)
     return Report(
         markdown=page(
             Page(
@@ -55,7 +55,7 @@ def render(ctx: ReportContext) -> Report:
                 partial=ctx.partial,
             )
         ),
-        data=_plain(
+        data=plain(
             {
                 "schema": SCHEMA,
                 "verdict": facts.judgement.verdict,
@@ -64,28 +64,34 @@ def render(ctx: ReportContext) -> Report:
                 "seats": facts.seats,
                 "findings": facts.findings,
                 "shown": facts.judgement.shown,
+                "verification": _verification(facts.judgement),
+                "dropped": facts.judgement.dropped,
             }
         ),
-        sarif=_plain(sarif(facts.findings, flowrunner.__version__, failed=_failures(ctx, facts))),
+        sarif=plain(sarif(facts.findings, flowrunner.__version__, failed=_failures(ctx, facts))),
         outcome=facts.judgement.verdict,
     )
 
 
 def _facts(ctx: ReportContext) -> Facts:
     ground, folded = ctx.result("scope", Ground), ctx.result("fold", Folded)
-    judgement = ctx.result("decide", Judgement)
+    judgement = ctx.result("conclude", Judgement)
     if judgement is None:
         judgement = _no_judgement(ctx, folded)
     elif ctx.partial and judgement.verdict == "approve":
         reasons = (*judgement.reasons, "the run did not complete")
         judgement = judgement.model_copy(update={"verdict": "comment", "reasons": reasons})
-    seats = folded.seats if folded else tuple(seat_of(reviewer, ctx) for reviewer in REVIEWERS)
+    seats = folded.seats if folded else _seats(ctx)
     return Facts(ground, folded, judgement, seats)
 
 
 def _no_judgement(ctx: ReportContext, folded: Folded | None) -> Judgement:
     failed = dict(ctx.census.failed)
+    decided = ctx.result("decide", Judgement)
     broken = [f"step '{key}' failed: {failed[key]}" for key in _CODE_STEPS if key in failed]
+    if decided is not None:
+        reasons = (*decided.reasons, *broken, "the run did not come to a conclusion")
+        return decided.model_copy(update={"verdict": "inconclusive", "reasons": reasons})
     return Judgement(
         verdict="inconclusive",
         reasons=(*broken, "the run did not come to a judgement"),
@@ -94,60 +100,27 @@ def _no_judgement(ctx: ReportContext, folded: Folded | None) -> Judgement:
     )
 
 
-_CODE_STEPS = ("scope", "fold", "decide")
+def _seats(ctx: ReportContext) -> tuple[Seat, ...]:
+    return tuple(seat_of(reviewer.key, reviewer.persona, ctx) for reviewer in REVIEWERS)
 
 
-def _header(ctx: ReportContext, facts: Facts) -> dict[str, JsonValue]:
-    scope = facts.ground.scope if facts.ground else None
-    seconds = (ctx.finished_at - ctx.started_at).total_seconds() if ctx.finished_at else None
-    usage = ctx.usage
-    return {
-        "flow": ctx.flow,
-        "band": ctx.band,
-        "project": ctx.project.name,
-        "run": str(ctx.run_id),
-        "definition": ctx.definition,
-        "commit": ctx.commit or (scope.commit if scope else None),
-        "base": scope.base if scope else None,
-        "head": scope.head if scope else None,
-        "files": len(facts.ground.files) if facts.ground else None,
-        "model": ctx.model,
-        "model_asked": any(seat.model_asked for seat in facts.seats),
-        "started_at": ctx.started_at.isoformat(),
-        "seconds": seconds,
-        "input_tokens": usage.input_tokens if usage else None,
-        "output_tokens": usage.output_tokens if usage else None,
-        "cost_microusd": usage.cost_microusd if usage else None,
-        "roster": [seat.key for seat in facts.seats if seat.fate != "excluded"],
-        "census": _census(ctx),
-        "degraded": ctx.partial or bool(ctx.census.failed) or _is_silent(facts.seats),
-        "deferred": list(facts.judgement.deferred),
-        "assumptions": list(facts.judgement.assumptions),
-    }
+_CODE_STEPS = ("scope", "fold", "decide", "approve", "conclude")
 
 
-def _census(ctx: ReportContext) -> dict[str, JsonValue]:
-    census = ctx.census
-    return {
-        "ok": list(census.ok),
-        "failed": dict(census.failed),
-        "skipped": list(census.skipped),
-        "excluded": dict(census.excluded),
-        "retried": dict(census.retried),
-        "cancelled": list(census.cancelled),
-    }
-
-
-def _is_silent(seats: Sequence[Seat]) -> bool:
-    return any(seat.fate in {"failed", "empty"} for seat in seats)
+def _verification(judgement: Judgement) -> dict[str, JsonValue]:
+    checked = judgement.checked
+    if checked is None:
+        return {}
+    unverified: dict[str, JsonValue] = dict(checked.unruled)
+    counts = {"asked": checked.asked, "ruled": checked.ruled, "beyond": checked.beyond}
+    return {**counts, "unverified": unverified}
 
 
 def _unchecked(ctx: ReportContext) -> tuple[tuple[str, Claim], ...]:
     """Return what reviewers had said when the run broke off before it could be checked."""
     said: list[tuple[str, Claim]] = []
     for reviewer in REVIEWERS:
-        answer = ctx.result(reviewer.key, Answer)
-        if answer is not None:
+        for answer in outputs_of(ctx, reviewer.key, Answer):
             said += [(reviewer.key, claim) for claim in answer.findings]
     return tuple(said)
 
@@ -156,15 +129,11 @@ def _failures(ctx: ReportContext, facts: Facts) -> list[FailedReviewer]:
     failures = [
         FailedReviewer(seat.key, seat.detail)
         for seat in facts.seats
-        if seat.fate in {"failed", "empty"}
+        if seat.fate in {"failed", "empty", "partial"}
     ]
+    if facts.judgement.checked and facts.judgement.checked.unruled:
+        count = len(facts.judgement.checked.unruled)
+        failures.append(FailedReviewer("verify", f"{count} findings stay unverified"))
     if facts.judgement.verdict == "inconclusive" or ctx.partial:
         failures.append(FailedReviewer("review", "; ".join(facts.judgement.reasons)))
     return failures
-
-
-def _plain(value: object) -> JsonValue:
-    return _JSON.validate_python(_ANY.dump_python(value, mode="json"))
-
-
-_ANY: TypeAdapter[object] = TypeAdapter(object)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import (
@@ -12,7 +10,6 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    field_validator,
     model_validator,
 )
 
@@ -20,36 +17,28 @@ from flowrunner import Launch
 from flowrunner.core.errors import Problem
 from flowrunner.evidence.listing import list_files
 from flowrunner.evidence.scope import MEDIUM_FILES, SMALL_FILES, band_of, build_scope
-from flowrunner.evidence.tree import Refusal, confine
 
-CONTEXT_WORDS = 200
+from .._shared.paths import Background, Focus, Place, bad_paths, below
 
 Revision = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
-Path_ = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class Request(BaseModel):
     """Everything is optional: without *base* and *paths* the whole tree is reviewed.
 
     *base* and *head* are git revisions, *head* the working tree if left out; *paths* narrow either
-    kind of review. *focus* and *context* are handed to the reviewers as untrusted text.
+    kind of review. *focus* and *context* are handed to the reviewers as untrusted text. With
+    *approve* a person looks at the findings before the report is made.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: Revision | None = None
     head: Revision | None = None
-    paths: tuple[Path_, ...] = Field(default=(), max_length=1000)
-    focus: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
-    context: Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)] = ""
-
-    @field_validator("context")
-    @classmethod
-    def _is_short(cls, text: str) -> str:
-        count = len(text.split())
-        if count > CONTEXT_WORDS:
-            raise ValueError(f"at most {CONTEXT_WORDS} words, not {count}")
-        return text
+    paths: tuple[Place, ...] = Field(default=(), max_length=1000)
+    focus: Focus = ""
+    context: Background = ""
+    approve: bool = False
 
     @model_validator(mode="after")
     def _has_both_ends(self) -> Request:
@@ -71,7 +60,7 @@ def check(launch: Launch) -> Sequence[Problem]:
     if request.base is not None:
         build_scope(launch.project.root, base=request.base, head=request.head, paths=request.paths)
         return ()
-    return tuple(_bad_paths(launch.project.root, request.paths))
+    return tuple(bad_paths(launch.project.root, request.paths))
 
 
 def choose_band(launch: Launch) -> str:
@@ -89,23 +78,5 @@ def choose_band(launch: Launch) -> str:
     if request.base is not None:
         return band_of(build_scope(root, base=request.base, head=request.head, paths=request.paths))
     # Counted, not read: a scope reads every file for its signals, and a launch must be quick.
-    count = len(_below(list_files(root).paths, request.paths))
+    count = len(below(list_files(root).paths, request.paths))
     return "small" if count <= SMALL_FILES else "medium" if count <= MEDIUM_FILES else "large"
-
-
-def _bad_paths(root: Path, paths: Sequence[str]) -> Iterator[Problem]:
-    for number, path in enumerate(paths):
-        place = confine(root, path)
-        outside = isinstance(place, Refusal) and place is not Refusal.NOT_A_FILE
-        if outside or not os.path.lexists(root / path):
-            why = "it is outside the project" if outside else "there is no such file or folder"
-            hint = "give paths relative to the project, inside it"
-            message = f"{path!r} cannot be reviewed: {why}"
-            yield Problem("bad-path", message, pointer=f"/paths/{number}", hint=hint)
-
-
-def _below(files: Sequence[str], paths: Sequence[str]) -> list[str]:
-    wanted = {os.path.normpath(path) for path in paths}
-    if not wanted or "." in wanted:
-        return list(files)
-    return [f for f in files if any(f == each or f.startswith(f"{each}/") for each in wanted)]

@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from flows.code_review.instructions import ANSWER, SEVERITY
+from flows._shared.wording import ANSWER, SEVERITY
+from flows.architecture_analysis.picture import Picture
+from flows.architecture_analysis.risk import Risks
 from flows.code_review.roster import REVIEWERS
 
 from flowrunner.core.model import Failure
@@ -13,8 +15,9 @@ from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
 from flowrunner.definitions.personas import load_personas
 from flowrunner.definitions.prompts import build_prompt
-from flowrunner.wire.findings import Answer, Claim, Severity, Verdict
-from flows.rehearsal import DEFINITION, NONCE, rehearse
+from flowrunner.evidence.docs.said import Extract
+from flowrunner.wire.findings import Answer, Claim, Rulings, Severity, Verdict
+from flows.rehearsal import DEFINITIONS, FLOWS, NONCE, rehearse
 from unit.evidence.projects import a_project
 
 PERSONAS = load_personas(shipped_folder("personas"))
@@ -62,12 +65,10 @@ def test_every_severity_is_explained() -> None:
 
 def test_shipped_personas_are_sound() -> None:
     """Each loads, is used, and is short enough to be read before the work begins."""
-    used = {reviewer.persona for reviewer in REVIEWERS}
+    steps = [step for flow in FLOWS.values() for step in flow.steps if step.kind == "agent"]
 
     assert PERSONAS.problems == ()
-    assert used <= PERSONAS.by_name.keys()
-    # The verifier's step comes with fan-out; its role is written and tried already.
-    assert PERSONAS.by_name.keys() - used == {"claim-verifier"}
+    assert PERSONAS.by_name.keys() == {step.persona for step in steps}
     assert all(20 <= len(p.text.splitlines()) <= 55 for p in PERSONAS.by_name.values())
 
 
@@ -96,26 +97,26 @@ def test_shipped_flows_register_cleanly() -> None:
     library = Library.shipped()
 
     assert library.problems == ()
-    assert library.names() == ("code-review",)
-    assert library.get("code-review").flow.bands == ("small", "medium", "large")
+    assert library.names() == tuple(sorted(FLOWS))
+    assert {d.flow.bands for d in library.definitions.values()} == {("small", "medium", "large")}
 
 
 def test_every_agent_step_of_a_shipped_flow_has_a_form_to_fit() -> None:
     """An answer that nothing checks could be anything (F-05, P9)."""
-    agents = [step for step in DEFINITION.flow.steps if step.kind == "agent"]
+    steps = [step for flow in FLOWS.values() for step in flow.steps]
+    agents = [step for step in steps if step.kind == "agent"]
+    forms = {Answer, Extract, Picture, Risks, Rulings}
 
-    assert [step.id for step in agents if step.output is not Answer] == []
+    assert [step.id for step in agents if step.output not in forms] == []
     assert [step.id for step in agents if step.on_fail != "tolerate"] == []
-    assert [
-        step.id for step in DEFINITION.flow.steps if step.kind == "code" and step.on_fail != "fail"
-    ] == []
+    assert [step.id for step in steps if step.kind == "code" and step.on_fail != "fail"] == []
 
 
 def test_a_whole_prompt_begins_with_the_role(tmp_path: Path) -> None:
     """R2-29: role, rule, task, as the agent gets it."""
     text = prompts(tmp_path)["newcomer"]
 
-    prompt = build_prompt(DEFINITION.personas["newcomer"], text)
+    prompt = build_prompt(DEFINITIONS["code-review"].personas["newcomer"], text)
 
     assert prompt.startswith("# Newcomer\n\nYou joined this project yesterday.")
     assert "with nothing else.\n\n---\n\n# Your task\n\n" in prompt

@@ -11,7 +11,7 @@ from flows.code_review.fold import Folded
 from flows.code_review.roster import KEYS
 
 from flowrunner.core.model import Failure
-from flows.rehearsal import Answers, Rehearsal, rehearse
+from flows.rehearsal import Answers, Rehearsal, rehearse, step_of
 from unit.evidence.projects import a_claim, a_project
 
 FILES = {
@@ -39,7 +39,7 @@ def everyone(text: str | Failure) -> Answers:
 
 
 def only(key: str, text: str | Failure) -> Answers:
-    return lambda asked: text if asked == key else answer()
+    return lambda asked: text if step_of(asked) == key else answer()
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_reviewers_who_all_looked_and_found_nothing_approve(project: Path) -> No
     run = rehearse(project, everyone(answer()), band="large")
 
     assert verdict(run) == "approve"
-    assert set(run.prompts) == set(KEYS)
+    assert run.asked == set(KEYS)
 
 
 def test_a_true_finding_is_listed_once_with_all_who_said_it(project: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_true_finding_is_listed_once_with_all_who_said_it(project: Path) -> No
     folded = run.results["fold"]
     assert isinstance(folded, Folded)
     (finding,) = folded.findings
-    assert len(finding.sources) == len(run.prompts) > 1
+    assert len(finding.sources) == len(run.asked - {"verify"}) > 1
     assert verdict(run) == "comment"
     assert "`app/pay.py:5`" in run.report().markdown
     assert "\nreturn amount / 0\n" in run.report().markdown

@@ -28,7 +28,7 @@ def cast(folder: Path, change: str, band: str) -> set[str]:
     """Return who was asked in that band about that change."""
     root = a_project(folder / f"{change}-{band}", CHANGES[change])
     root.mkdir(exist_ok=True)
-    return set(run(root, band).prompts)
+    return run(root, band).asked
 
 
 def run(root: Path, band: str | None, paths: Sequence[str] = ()) -> Rehearsal:

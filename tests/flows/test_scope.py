@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from flows.code_review.scope import BEYOND, MAX_FILES, Ground
+from flows._shared.ground import BEYOND, MAX_FILES, Ground
 
 from flowrunner.core.errors import InvalidInputError
 from flowrunner.core.model import Failure
@@ -56,7 +56,7 @@ def test_a_change_is_handed_out_with_what_is_gone(changed: Path) -> None:
 
     assert ground.files == ("app/new.py", "app/pay.py", "docs/pay.md")
     assert ground.spans["app/pay.py"] == ((2, 2), (4, 4))
-    prompt = run.prompts["security"]
+    prompt = run.prompts["security[all]"]
     assert "app/pay.py: modified, +2 -1, lines 2, 4\n" in prompt
     assert "app/old.py: deleted, +0 -1\n" in prompt
     assert "-gone = 1" in prompt
@@ -91,7 +91,7 @@ def test_a_change_that_only_deletes_is_reviewed(tmp_path: Path) -> None:
     run = review(root, base="HEAD")
 
     assert ground_of(run).files == ()
-    assert "-gone = 1" in run.prompts["behaviour"]
+    assert "-gone = 1" in run.prompts["behaviour[all]"]
 
 
 def test_a_head_that_is_not_checked_out_is_never_approved(changed: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_long_difference_is_cut_and_says_so(tmp_path: Path) -> None:
 
     run = review(root, base="HEAD")
 
-    assert f"[cut: {ground_of(run).diff_cut} more characters]" in run.prompts["security"]
+    assert f"[cut: {ground_of(run).diff_cut} more characters]" in run.prompts["security[all]"]
     assert "without its last" in str(run.report().data)
 
 

@@ -1,9 +1,10 @@
 """The verdict table: what blocks, what only comments, and the one way to an approval."""
 
 import pytest
+from flows._shared.ground import BEYOND, BINARY, Ground, LeftOut
+from flows._shared.seats import Seat
 from flows.code_review.decide import CAPS, Judgement, judge
-from flows.code_review.fold import Folded, Seat
-from flows.code_review.scope import BEYOND, BINARY, Ground, LeftOut
+from flows.code_review.fold import Folded
 
 from flowrunner.evidence.scope import Scope, ScopedFile
 from flowrunner.wire.findings import Citation, Finding, Severity, Verdict

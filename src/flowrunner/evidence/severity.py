@@ -13,6 +13,14 @@ from flowrunner.wire.findings import Claim, Finding, Severity, Verdict
 ORDER = tuple(Severity)
 """From worst to mildest."""
 
+CONFIDENCE = {
+    Severity.CRITICAL: 0.9,
+    Severity.MAJOR: 0.9,
+    Severity.MINOR: 0.8,
+    Severity.NOTE: 0.6,
+}
+"""Of what a program has found, not judged."""
+
 _SECURITY = frozenset(
     {"security", "injection", "secrets", "secret", "crypto", "cryptography", "auth", "authn"}
     | {"authz", "authentication", "authorization", "vulnerability", "xss", "ssrf", "csrf", "rce"}

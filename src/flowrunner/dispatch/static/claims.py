@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from flowrunner.dispatch.static.sources import Hit, Source
 from flowrunner.evidence.quoting import quote_at
+from flowrunner.evidence.severity import CONFIDENCE
 from flowrunner.evidence.text import visible
-from flowrunner.wire.findings import Claim, Severity
-
-_CONFIDENCE = {
-    Severity.CRITICAL: 0.9,
-    Severity.MAJOR: 0.9,
-    Severity.MINOR: 0.8,
-    Severity.NOTE: 0.6,
-}
+from flowrunner.wire.findings import Claim
 
 
 def to_claim(source: Source, hit: Hit) -> Claim | None:
@@ -31,5 +25,5 @@ def to_claim(source: Source, hit: Hit) -> Claim | None:
         line_end=quoted.last,
         quote=quoted.text,
         suggestion=visible(hit.suggestion)[:2000],
-        confidence=_CONFIDENCE[hit.rule.severity],
+        confidence=CONFIDENCE[hit.rule.severity],
     )

@@ -15,8 +15,7 @@ from flowrunner.core.errors import InvalidInputError, Problem
 from flowrunner.dispatch.static.prompt import Wish
 from flowrunner.evidence.docs.audit import Audit
 from flowrunner.evidence.docs.pages import Page
-from flowrunner.evidence.docs.said import About, Extract, Said
-from flowrunner.evidence.docs.statements import Kind, Statement
+from flowrunner.evidence.docs.said import ABOUT, Extract, Said, words_of
 from flowrunner.evidence.quoting import quote_at
 from flowrunner.evidence.text import visible
 from flowrunner.wire.findings import Ruling, Rulings, Verdict
@@ -25,13 +24,6 @@ Json: TypeAlias = dict[str, JsonValue]
 
 MOST = 1000
 UNASKED = "No model was asked"
-
-_ABOUT: Mapping[Kind, About] = {
-    Kind.LINK: "path", Kind.ANCHOR: "path", Kind.FILE: "path", Kind.PATH: "path",
-    Kind.TARGET: "command", Kind.OPTION: "command", Kind.COMMAND: "command",
-    Kind.VARIABLE: "setting", Kind.NAME: "name", Kind.IMPORT: "example", Kind.CODE: "example",
-    Kind.VERSION: "number",
-}  # fmt: skip
 
 
 def answer_in(wish: Wish, root: Path) -> Json:
@@ -75,13 +67,9 @@ def _said(page: Page, audit: Audit) -> Iterator[Said]:
                 file=page.path,
                 line_start=quoted.first,
                 quote=quoted.text,
-                says=_words(statement),
-                about=_ABOUT[statement.kind],
+                says=words_of(statement),
+                about=ABOUT[statement.kind],
             )
-
-
-def _words(statement: Statement) -> str:
-    return visible(f"{statement.subject} exists")[:1000]
 
 
 def _nothing(name: str) -> Callable[[Wish, Path], Json]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from flowrunner.evidence.docs.statements import Kind, Statement
+from flowrunner.evidence.text import visible
 from flowrunner.wire.findings import Line, Path
 
 About = Literal["path", "command", "setting", "name", "example", "behaviour", "number", "other"]
+ABOUT: Mapping[Kind, About] = {
+    Kind.LINK: "path", Kind.ANCHOR: "path", Kind.FILE: "path", Kind.PATH: "path",
+    Kind.TARGET: "command", Kind.OPTION: "command", Kind.COMMAND: "command",
+    Kind.VARIABLE: "setting", Kind.NAME: "name", Kind.IMPORT: "example", Kind.CODE: "example",
+    Kind.VERSION: "number",
+}  # fmt: skip
 Quote = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -35,3 +44,9 @@ class Extract(BaseModel):
     summary: str = Field(default="", max_length=4000)
     model_asked: bool = True
     truncated: bool = False
+
+
+def words_of(statement: Statement) -> str:
+    """Say in words what a statement that code has read off a page claims."""
+    what = "the example parses" if statement.kind is Kind.CODE else f"{statement.subject} exists"
+    return visible(what)[:1000]

@@ -104,15 +104,16 @@ def _mutual(survey: Survey) -> Iterator[Fault]:
         back = survey.part_edges.get((other, one), ())
         sizes = survey.part_sizes
         both = sizes.get(one, (0, 0))[0] > 1 and sizes.get(other, (0, 0))[0] > 1
-        if not back or not both or (len(forth), one) > (len(back), other):
+        inside = f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+        if not back or not both or inside or (len(forth), one) > (len(back), other):
             continue
         places = ", ".join(f"{e.source}:{e.line}" for e in forth[:NAMES_SHOWN])
         told = (
-            f"{other} uses {one} in {len(back)} places, and {one} uses {other} in {len(forth)}: "
-            f"{places}{_rest(forth)}. Neither can be understood, tested or moved without the other."
+            f"{other} imports {one} {len(back)} times, and {one} imports {other} {len(forth)} "
+            f"times: {places}{_rest(forth)}. Neither can be understood, tested or moved without the other."
         )
         title = f"{one} and {other} depend on each other"
-        hint = f"Turn the {len(forth)} imports of {other} round, or join the two."
+        hint = f"Turn round what {one} imports of {other}, or join the two."
         fault = Fault("mutual-components", forth[0].source, forth[0].line, title, told, hint)
         found.append((len(forth), fault))
     yield from (

@@ -1,0 +1,118 @@
+"""Who was asked, and what came of it: the roster of a report, so that no silence is overlooked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from flowrunner import Context
+from flowrunner.wire.findings import Answer
+
+from .parts import Part, parts_of
+
+Fate = Literal["answered", "partial", "empty", "failed", "skipped", "excluded"]
+
+GAPS_SHOWN = 3
+SUMMARY_LENGTH = 4000
+
+
+class Seat(BaseModel):
+    """One agent and what came of it; *detail* says why there is no usable answer, or not a whole.
+
+    *batch_count* is in how many parts it was asked, *failed_batches* names those without an answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    persona: str
+    fate: Fate
+    detail: str = ""
+    summary: str = ""
+    finding_count: int = 0
+    file_count: int = 0
+    model_asked: bool = False
+    truncated: bool = False
+    batch_count: int = 1
+    failed_batches: tuple[str, ...] = ()
+
+    @property
+    def has_said(self) -> bool:
+        return self.fate in {"answered", "partial"}
+
+
+class Spoken(Protocol):
+    """What every answer of an agent has."""
+
+    @property
+    def summary(self) -> str: ...
+    @property
+    def model_asked(self) -> bool: ...
+    @property
+    def truncated(self) -> bool: ...
+
+
+S = TypeVar("S", bound=Spoken)
+Counts = Callable[[S], tuple[int, int]]
+"""How much an answer says, and how many files it read: with neither it has said nothing."""
+
+
+def seat_of(key: str, persona: str, ctx: Context) -> Seat:
+    """Return what came of one reviewer."""
+    return seat_by(key, persona, ctx, Answer, _counts)
+
+
+def seat_by(key: str, persona: str, ctx: Context, kind: type[S], counts: Counts[S]) -> Seat:
+    """Return what came of whoever answers in another form; an answer without content is none."""
+    parts = parts_of(ctx, key, kind)
+    bare = Seat(key=key, persona=persona, fate="failed", batch_count=max(1, len(parts)))
+    if not parts:
+        return _unseated(bare, ctx)
+    given = [part.output for part in parts if part.output is not None]
+    said = [answer for answer in given if _speaks(answer, counts)]
+    silent = [part for part in parts if part.output is None or not _speaks(part.output, counts)]
+    return bare.model_copy(
+        update={
+            "fate": "answered" if not silent else "partial" if said else _fate(silent),
+            "detail": _why(silent, len(parts)),
+            "summary": "\n".join(answer.summary for answer in said)[:SUMMARY_LENGTH],
+            "finding_count": sum(counts(answer)[0] for answer in said),
+            "file_count": sum(counts(answer)[1] for answer in said),
+            "model_asked": bool(said) and all(answer.model_asked for answer in said),
+            "truncated": any(answer.truncated for answer in said),
+            "failed_batches": tuple(part.key for part in silent if part.key),
+        }
+    )
+
+
+def _counts(answer: Answer) -> tuple[int, int]:
+    return len(answer.findings), len(answer.reviewed_files)
+
+
+def _speaks(answer: S, counts: Counts[S]) -> bool:
+    return any(counts(answer)) or bool(answer.summary.strip())
+
+
+def _unseated(bare: Seat, ctx: Context) -> Seat:
+    outcome = ctx.outcomes.get(bare.key)
+    if outcome is not None and outcome.status in {"skipped", "excluded"}:
+        return bare.model_copy(update={"fate": outcome.status})
+    status = "there is no such step" if outcome is None else outcome.message or outcome.status
+    return bare.model_copy(update={"detail": status})
+
+
+def _fate(parts: Sequence[Part[S]]) -> Fate:
+    return "empty" if any(part.output is not None for part in parts) else "failed"
+
+
+def _why(silent: Sequence[Part[S]], total: int) -> str:
+    if not silent:
+        return ""
+    told = [part.message or "an answer without findings, files or a summary" for part in silent]
+    if total == 1:
+        return told[0]
+    named = [f"{part.key}: {why}" for part, why in zip(silent, told, strict=True)]
+    more = f" and {len(silent) - GAPS_SHOWN} more" if len(silent) > GAPS_SHOWN else ""
+    return f"{len(silent)} of {total} batches ({'; '.join(named[:GAPS_SHOWN])}{more})"

@@ -1,0 +1,214 @@
+"""The report: the map, the risks with their remedies, what was found, and who did not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+import flowrunner
+from flowrunner import Report, ReportContext
+from flowrunner.evidence.sarif import FailedReviewer, sarif
+from flowrunner.evidence.text import findings_table, inline
+
+from .._shared.header import header_of, plain
+from .._shared.page import (
+    code_span,
+    finding_section,
+    header_table,
+    joined,
+    listing,
+    roster,
+    warnings,
+)
+from .._shared.parts import outputs_of
+from .._shared.seats import Seat, seat_of
+from . import picture, risk
+from .decide import Judgement, counts
+from .fold import Folded
+from .inventory import Stock
+from .picture import Picture
+from .risk import Deferred, Risks
+from .roster import ANALYSTS
+from .weigh import Scales, Weighed
+
+SCHEMA = "architecture-analysis/1"
+PARTS, LISTED = 60, 60
+_SENTENCES = {
+    "sound": "Everybody who was called answered, and no risk above low stands.",
+    "risks": "Risks stand that are worth a decision; the gravest come first.",
+    "unproven": "No risk above low stands, but not everything was looked at.",
+    "inconclusive": "This says nothing about the architecture, neither good nor bad.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known at the end; each part may be missing."""
+
+    stock: Stock | None
+    judgement: Judgement
+    pictures: tuple[Picture, ...]
+    deferred: tuple[Deferred, ...]
+    partial: bool
+
+
+def render(ctx: ReportContext) -> Report:
+    """Deterministic: no clock, no file is read (R2-43)."""
+    facts = _facts(ctx)
+    judgement = facts.judgement
+    header = header_of(ctx, facts.stock.ground if facts.stock else None, judgement.seats, judgement)
+    return Report(
+        markdown=joined(_parts(facts, header)),
+        data=plain(
+            {
+                "schema": SCHEMA,
+                "outcome": judgement.outcome,
+                "reasons": judgement.reasons,
+                "header": header,
+                "seats": judgement.seats,
+                "inventory": facts.stock.inventory if facts.stock else None,
+                "risks": [_risk_data(each) for each in judgement.risks],
+                "findings": judgement.findings,
+                "pictures": facts.pictures,
+                "deferred": facts.deferred,
+                "unverified": judgement.checked.unruled if judgement.checked else {},
+            }
+        ),
+        sarif=plain(sarif(judgement.findings, flowrunner.__version__, failed=_failures(facts))),
+        outcome=judgement.outcome,
+    )
+
+
+def _risk_data(each: Weighed) -> dict[str, JsonValue]:
+    return {**each.model_dump(mode="json"), "level": each.level}
+
+
+def _facts(ctx: ReportContext) -> Facts:
+    judgement = ctx.result("decide", Judgement)
+    if judgement is None:
+        judgement = _no_judgement(ctx)
+    elif ctx.partial and judgement.outcome == "sound":
+        reasons = (*judgement.reasons, "the run did not complete")
+        judgement = judgement.model_copy(update={"outcome": "unproven", "reasons": reasons})
+    steps = (picture.ARCHITECT[0], picture.SYSTEM[0])
+    pictures = tuple(p for step in steps for p in outputs_of(ctx, step, Picture) if p.model_asked)
+    weighed = tuple(outputs_of(ctx, risk.STEP, Risks))
+    deferred = tuple(each for said in (*weighed, *pictures) for each in said.deferred)
+    return Facts(ctx.result("inventory", Stock), judgement, pictures, deferred, ctx.partial)
+
+
+def _no_judgement(ctx: ReportContext) -> Judgement:
+    folded, scales = ctx.result("fold", Folded), ctx.result("weigh", Scales)
+    failed = [f"step '{key}' failed: {why}" for key, why in ctx.census.failed]
+    seats = tuple(seat_of(a.key, a.persona, ctx) for a in ANALYSTS)
+    return Judgement(
+        outcome="inconclusive",
+        reasons=(*failed, "the run did not come to a judgement"),
+        seats=(*seats, risk.seat(ctx), *picture.seats(ctx)),
+        risks=scales.risks if scales else (),
+        findings=folded.findings if folded else (),
+    )
+
+
+def _parts(facts: Facts, header: Mapping[str, JsonValue]) -> Iterator[str]:
+    judgement = facts.judgement
+    yield f"# Architecture analysis: {judgement.outcome}"
+    what = "the design is a good one"
+    yield from warnings(judgement.seats, partial=facts.partial, what=what)
+    yield _SENTENCES[judgement.outcome]
+    yield listing("Why it is not called sound", judgement.reasons)
+    yield header_table(header)
+    yield from _pictures(facts)
+    yield _map(facts.stock)
+    yield _hot(facts.stock)
+    yield from _risks(judgement)
+    yield f"## Analysts\n\n{roster(judgement.seats, 'Analyst')}"
+    yield from _findings(judgement)
+    told = [f"{each.what} (reopen when: {each.reopen_when})" for each in facts.deferred]
+    yield listing("Deferred", [*told, *judgement.deferred])
+    yield listing("Assumptions", judgement.assumptions)
+
+
+def _pictures(facts: Facts) -> Iterator[str]:
+    for each in facts.pictures:
+        yield inline(each.summary, 4000)
+        yield listing("Advice", each.advice)
+        roles = [f"{part.name}: {part.role}" for part in each.components]
+        yield listing("Parts, as an architect sees them", roles)
+
+
+def _map(stock: Stock | None) -> str:
+    if stock is None or not stock.inventory.parts:
+        return ""
+    seen = stock.inventory
+    told = f"{seen.files} files, {seen.lines} lines, {seen.imports} imports between them."
+    head = ["## Components", "", told, "", "| Component | Files | Lines | Used by | Uses |"]
+    rows = [*head, "|---|---|---|---|---|"]
+    for part in sorted(seen.parts, key=lambda p: (-p.used_by, -p.lines, p.name))[:PARTS]:
+        uses = ", ".join(f"{inline(name)} {count}" for name, count in part.uses.items())
+        name = code_span(part.name, in_table=True)
+        rows.append(f"| {name} | {part.files} | {part.lines} | {part.used_by} | {uses[:400]} |")
+    more = len(seen.parts) - PARTS
+    return "\n".join([*rows, *(["", f"{more} more are in the JSON report."] if more > 0 else [])])
+
+
+def _hot(stock: Stock | None) -> str:
+    if stock is None or not stock.inventory.hot:
+        return ""
+    rows = ["## Files that stand out", "", "| File | Lines | Used by | Uses | Changes |"]
+    rows.append("|---|---|---|---|---|")
+    for each in stock.inventory.hot:
+        changes = "" if each.churn is None else each.churn
+        name = code_span(each.path, in_table=True)
+        rows.append(f"| {name} | {each.lines} | {each.fan_in} | {each.fan_out} | {changes} |")
+    return "\n".join(rows)
+
+
+def _risks(judgement: Judgement) -> Iterator[str]:
+    if not judgement.risks:
+        yield "## Risks\n\nNone was named."
+        return
+    rows = ["## Risks", "", "| Level | Risk | Likelihood | Impact | Place | By | Verdict |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    rows += [_risk_row(each) for each in judgement.risks[:LISTED]]
+    yield "\n".join(rows)
+    unruled = judgement.checked.unruled if judgement.checked else {}
+    graver = [each for each in judgement.risks if counts(each)]
+    for number, each in enumerate(graver[:LISTED], start=1):
+        yield finding_section(number, each.finding, unruled.get(each.finding.id, ""))
+        if each.source == risk.STEP and each.option:
+            yield f"Option: {inline(each.option, 2000)}"
+        if each.simpler:
+            yield f"Simpler: {inline(each.simpler, 2000)}"
+
+
+def _risk_row(each: Weighed) -> str:
+    claim = each.finding.claim
+    place = code_span(f"{claim.file}:{claim.line_start}", in_table=True)
+    level = f"**{each.level}**" if counts(each) else each.level
+    verdict = "computed" if each.source != risk.STEP else each.finding.verdict.replace("_", " ")
+    cells = (level, inline(claim.title), each.likelihood, each.impact, place, each.source, verdict)
+    return f"| {' | '.join(cells)} |"
+
+
+def _findings(judgement: Judgement) -> Iterator[str]:
+    listed = {each.finding.id for each in judgement.risks}
+    rest = [finding for finding in judgement.findings if finding.id not in listed]
+    if not rest:
+        yield "## Other findings\n\nNone."
+        return
+    yield f"## Other findings\n\n{findings_table(rest[:LISTED])}"
+    if len(rest) > LISTED:
+        yield f"{len(rest) - LISTED} more are in the JSON report."
+
+
+def _failures(facts: Facts) -> list[FailedReviewer]:
+    silent: list[Seat] = [
+        seat for seat in facts.judgement.seats if seat.fate in {"failed", "empty", "partial"}
+    ]
+    failures = [FailedReviewer(seat.key, seat.detail) for seat in silent]
+    if facts.judgement.outcome == "inconclusive" or facts.partial:
+        failures.append(FailedReviewer("analysis", "; ".join(facts.judgement.reasons)))
+    return failures

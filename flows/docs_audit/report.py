@@ -1,0 +1,163 @@
+"""The report: what is false, with its proof; what nobody could judge; what was not looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+import flowrunner
+from flowrunner import Report, ReportContext
+from flowrunner.evidence.sarif import FailedReviewer, sarif
+from flowrunner.evidence.text import inline
+from flowrunner.wire.findings import Finding
+
+from .._shared.header import header_of, plain
+from .._shared.page import (
+    code_span,
+    finding_section,
+    header_table,
+    joined,
+    listing,
+    roster,
+    warnings,
+)
+from .._shared.seats import Seat
+from .compare import Compared, reader_seat
+from .decide import Judgement
+from .survey import Ledger
+
+SCHEMA = "docs-audit/1"
+LISTED = 100
+_SENTENCES = {
+    "accurate": "Every page was read, and every statement that was found is borne out.",
+    "outdated": "Readers are told things that are not so.",
+    "unproven": "Nothing graver than a note was found false, but not everything was looked at.",
+    "inconclusive": "This says nothing about the documentation, neither good nor bad.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known at the end; each part may be missing."""
+
+    ledger: Ledger | None
+    judgement: Judgement
+    seat: Seat
+    partial: bool
+
+
+def render(ctx: ReportContext) -> Report:
+    """Deterministic: no clock, no file is read (R2-43)."""
+    facts = _facts(ctx)
+    ground = facts.ledger.ground if facts.ledger else None
+    header = header_of(ctx, ground, (facts.seat,), facts.judgement)
+    judgement = facts.judgement
+    return Report(
+        markdown=joined(_parts(facts, header)),
+        data=plain(
+            {
+                "schema": SCHEMA,
+                "outcome": judgement.outcome,
+                "reasons": judgement.reasons,
+                "header": header,
+                "seats": (facts.seat,),
+                "tallies": facts.ledger.tallies if facts.ledger else {},
+                "confirmed": judgement.confirmed,
+                "findings": judgement.false,
+                "undecided": judgement.undecided,
+                "unverified": judgement.checked.unruled if judgement.checked else {},
+            }
+        ),
+        sarif=plain(sarif(judgement.false, flowrunner.__version__, failed=_failures(facts))),
+        outcome=judgement.outcome,
+    )
+
+
+def _facts(ctx: ReportContext) -> Facts:
+    compared, judgement = ctx.result("compare", Compared), ctx.result("decide", Judgement)
+    seat = compared.seat if compared else reader_seat(ctx)
+    ledger = ctx.result("survey", Ledger)
+    if judgement is None:
+        failed = [f"step '{key}' failed: {why}" for key, why in ctx.census.failed]
+        judgement = Judgement(
+            outcome="inconclusive",
+            reasons=(*failed, "the run did not come to a judgement"),
+            false=compared.faults if compared else (),
+            undecided=compared.open if compared else (),
+        )
+    elif ctx.partial and judgement.outcome == "accurate":
+        reasons = (*judgement.reasons, "the run did not complete")
+        judgement = judgement.model_copy(update={"outcome": "unproven", "reasons": reasons})
+    return Facts(ledger, judgement, seat, ctx.partial)
+
+
+def _parts(facts: Facts, header: Mapping[str, JsonValue]) -> Iterator[str]:
+    judgement = facts.judgement
+    yield f"# Documentation audit: {judgement.outcome}"
+    what = "what the sentences say is so"
+    yield from warnings((facts.seat,), partial=facts.partial, what=what)
+    yield _SENTENCES[judgement.outcome]
+    yield listing("Why it is not called accurate", judgement.reasons)
+    yield header_table(header)
+    yield _tallies(facts.ledger)
+    yield f"## Readers\n\n{roster((facts.seat,), 'Step', 'Statements')}"
+    yield from _false(judgement)
+    yield _undecided(judgement)
+    yield listing("Deferred", judgement.deferred)
+    yield listing("Assumptions", judgement.assumptions)
+
+
+def _tallies(ledger: Ledger | None) -> str:
+    if ledger is None or not ledger.tallies:
+        return ""
+    lines = [
+        "## Checked by code",
+        "",
+        "| Kind | True | False | Open |",
+        "|---|---|---|---|",
+    ]
+    for kind, tally in ledger.tallies.items():
+        lines.append(f"| {kind} | {tally.true} | {tally.false} | {tally.unknown} |")
+    return "\n".join(lines)
+
+
+def _false(judgement: Judgement) -> Iterator[str]:
+    if not judgement.false:
+        yield "## False statements\n\nNone."
+        return
+    head = ["## False statements", "", "| | What is so | Place | Found by |", "|---|---|---|---|"]
+    yield "\n".join([*head, *(_row(f) for f in judgement.false[:LISTED])])
+    if len(judgement.false) > LISTED:
+        yield f"{len(judgement.false) - LISTED} more are in the JSON report."
+    for number, finding in enumerate(judgement.false[:LISTED], start=1):
+        yield finding_section(number, finding)
+
+
+def _row(finding: Finding) -> str:
+    claim = finding.claim
+    place = code_span(f"{claim.file}:{claim.line_start}", in_table=True)
+    return f"| {claim.severity.value} | {inline(claim.title)} | {place} | {finding.sources[0]} |"
+
+
+def _undecided(judgement: Judgement) -> str:
+    if not judgement.undecided:
+        return ""
+    unruled = judgement.checked.unruled if judgement.checked else {}
+    lines = ["## Not to be told", "", "| Statement | Place | Why |", "|---|---|---|"]
+    for finding in judgement.undecided[:LISTED]:
+        place = code_span(f"{finding.claim.file}:{finding.claim.line_start}", in_table=True)
+        why = inline(unruled.get(finding.id, "nobody could decide it"))
+        lines.append(f"| {inline(finding.claim.title)} | {place} | {why} |")
+    more = len(judgement.undecided) - LISTED
+    return "\n".join([*lines, *(["", f"{more} more are in the JSON report."] if more > 0 else [])])
+
+
+def _failures(facts: Facts) -> list[FailedReviewer]:
+    failures: list[FailedReviewer] = []
+    if facts.seat.fate in {"failed", "empty", "partial"}:
+        failures.append(FailedReviewer(facts.seat.key, facts.seat.detail))
+    if facts.judgement.outcome == "inconclusive" or facts.partial:
+        failures.append(FailedReviewer("audit", "; ".join(facts.judgement.reasons)))
+    return failures
