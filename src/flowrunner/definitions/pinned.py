@@ -18,7 +18,7 @@ def stored_form(definition: Definition) -> dict[str, Any]:
         "level": str(definition.level),
         "entry": Path(definition.file).relative_to(definition.level).as_posix(),
         "texts": dict(definition.sources),
-        "personas": dict(definition.personas),
+        "personas": {**definition.roles, **definition.personas},
     }
 
 

@@ -87,7 +87,7 @@ class DurableCaller:
             return None
         known = self.definition.roles
         if request.persona not in known:
-            hint = suggest(request.persona, known)
+            hint = suggest(request.persona, known) or "the flow's level has none"
             raise ValueError(f"there is no persona '{request.persona}'; {hint}")
         return known[request.persona]
 
