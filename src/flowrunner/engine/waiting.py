@@ -59,9 +59,13 @@ class CallWaiters:
             self._watches[run_id].wake.set()
 
     def close(self) -> None:
+        """Stop watching; whoever waits is let go as if its attempt were over: it is, here."""
         for watch in self._watches.values():
             if watch.task is not None:
                 watch.task.cancel()
+            for waiting in watch.wanted.values():
+                for future in (f for futures in waiting.values() for f in futures if not f.done()):
+                    future.set_result(None)
 
     async def _watch(self, run_id: RunId, watch: _Watch) -> None:
         while watch.wanted:
