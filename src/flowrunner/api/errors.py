@@ -49,7 +49,7 @@ class BadRangeError(FlowRunnerError):
 
     def __init__(self, size: int) -> None:
         super().__init__(f"there are only {size} bytes", size=size)
-        self.size = size
+        self.headers = {"Content-Range": f"bytes */{size}"}
 
 
 class TooManyStreamsError(FlowRunnerError):
@@ -189,6 +189,7 @@ def _refused(request: Request, error: Exception) -> Response:
         entries=[entry_of(each) for each in found],
         hint=error.hint,
         context=_plain_values(error.context),
+        headers=error.headers if isinstance(error, BadRangeError) else None,
         request_id=request_id_of(request),
     )
 
