@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from flowrunner.cli.changes import change, error_of
-from flowrunner.cli.rows import ENDED, Row
+from flowrunner.cli.rows import ENDED, MOVING, Row
 from flowrunner.cli.text import clean, span
 from flowrunner.wire.events import ENDS, Event, RosterStep
 from flowrunner.wire.runs import StepRow
@@ -51,9 +51,8 @@ class Board:
         """Whether nothing moves before somebody decides."""
         if self.is_over or not self.questions():
             return False
-        moves = {"running", "retrying", "sleeping"}
         opens = (row.status == "pending" and not self.waits_for(row) for row in self.tops)
-        return not any(row.status in moves for row in self.leaves()) and not any(opens)
+        return not any(row.status in MOVING for row in self.leaves()) and not any(opens)
 
     @property
     def counted(self) -> tuple[int, int]:
@@ -112,11 +111,10 @@ class Board:
         """Learn what no event says: who works on a step, and whether anybody does."""
         for step in steps:
             row = self.rows.get(step.step_no)
-            if row is None or row.status != "running" or row.children:
+            if row is None or row.status not in {"running", "offered"} or row.children:
                 continue
-            if step.worker is None:
-                row.doing = "offered, no worker has it yet"
-            elif row.heard is None:
+            row.status = "running" if step.worker else "offered"
+            if step.worker and row.heard is None:
                 row.doing = f"on {clean(step.worker)}"
 
     def add_child(self, parent: Row, number: int, name: str, key: str) -> None:

@@ -27,7 +27,7 @@ def _value(value: Any) -> str:
         case str():
             return value.strip().partition("\n")[0]
         case list():
-            return _count(len(cast("list[Any]", value)), "member")
+            return _count(len(cast("list[Any]", value)), "member", "members")
         case dict():
             return _object(cast("dict[str, Any]", value))
         case _:
@@ -37,7 +37,7 @@ def _value(value: Any) -> str:
 def _object(value: dict[str, Any]) -> str:
     """The lists first, counted: they are what steps are about; then short texts and numbers."""
     lists = [
-        f"{len(cast('list[Any]', part))} {name}"
+        _count(len(cast("list[Any]", part)), name.removesuffix("s"), name)
         for name, part in value.items()
         if isinstance(part, list)
     ]
@@ -46,8 +46,8 @@ def _object(value: dict[str, Any]) -> str:
         for name, part in value.items()
         if isinstance(part, (int, float)) or (isinstance(part, str) and 0 < len(part) <= _LONGEST)
     ]
-    return ", ".join((lists + plain)[:_MOST_PARTS]) or _count(len(value), "field")
+    return ", ".join((lists + plain)[:_MOST_PARTS]) or _count(len(value), "field", "fields")
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"

@@ -29,7 +29,12 @@ def see_it_through(shell: Shell, connection: Connection, run: Run, wanted: Wante
     Ctrl-C leaves it running where a server runs it, and cancels what only we run.
     """
     board = Board(str(run.id), title=clean(run.title))
-    leave = "Ctrl-C cancels it" if connection.is_own else "Ctrl-C leaves it running"
+
+    def leave(now: Board) -> str:
+        if connection.is_own and not now.is_stuck_on_people:
+            return "Ctrl-C cancels it"
+        return f"Ctrl-C leaves it {'waiting' if now.is_stuck_on_people else 'running'}"
+
     try:
         stop = follow(shell, board, connection.client, wanted, leave)
     except KeyboardInterrupt:

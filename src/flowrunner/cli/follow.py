@@ -30,8 +30,13 @@ class Stop(Enum):
     TIMEOUT = "timeout"
 
 
-def follow(shell: Shell, board: Board, client: Client, wanted: Wanted, last_line: str = "") -> Stop:
-    """Show the run on stderr until it is as *wanted*. Raises KeyboardInterrupt at Ctrl-C."""
+def follow(
+    shell: Shell, board: Board, client: Client, wanted: Wanted, leave: Callable[[Board], str]
+) -> Stop:
+    """Show the run on stderr until it is as *wanted*. Raises KeyboardInterrupt at Ctrl-C.
+
+    *leave* says what that key would do now.
+    """
     happenings = _Happenings(client.events(board.run_id))
     is_live = sys.stderr.isatty() and not shell.is_quiet
     turn = threading.Lock()
@@ -39,7 +44,7 @@ def follow(shell: Shell, board: Board, client: Client, wanted: Wanted, last_line
         return _take(board, happenings, wanted, shell.tell, turn)
     from flowrunner.cli.live import live  # noqa: PLC0415  # only a terminal needs it
 
-    with live(shell, board, client, last_line, turn):
+    with live(shell, board, client, leave, turn):
         return _take(board, happenings, wanted, lambda _line: None, turn)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ _MOST_HEARD = 8
 
 @contextmanager
 def live(
-    shell: Shell, board: Board, client: Client, last_line: str, turn: threading.Lock
+    shell: Shell, board: Board, client: Client, leave: Callable[[Board], str], turn: threading.Lock
 ) -> Generator[None]:
     """Draw *board* on stderr while the block runs; whoever changes it takes *turn* first."""
     console = Console(stderr=True, no_color=not shell.wants_color, highlight=False)
@@ -38,7 +38,7 @@ def live(
         canvas = Canvas(console.width, console.height, symbols=symbols, color=shell.wants_color)
         with turn:
             # At the end the picture stays: nothing below it needs room any more.
-            foot = "" if is_over.is_set() else last_line
+            foot = "" if is_over.is_set() else leave(board)
             lines = picture(board, datetime.now(UTC), canvas, foot)
         return Text.from_ansi("\n".join(lines), no_wrap=True)
 

@@ -45,6 +45,8 @@ def _own(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
             return "" if row.children else waits_for(board, row)
         case "running":
             return "" if row.children else _at_work(row, now, canvas)
+        case "offered":
+            return canvas.join(_tried(row), "no worker has it yet")
         case "retrying":
             when = "once the run goes on" if board.status == "paused" else "soon"
             when = f"in {_left(row, now)}" if row.due else when
@@ -95,9 +97,10 @@ def _family(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
     told = f"{done}/{len(below) + missing}"
     if row.total and row.needed < row.total - row.dropped:
         told += f" ({row.needed} needed)"
-    signed = " ".join(
-        f"{canvas.sign(status)}{counts[status]}" for status in FIRST if counts[status]
-    )
+    parts = [(counts[status], status) for status in FIRST if counts[status]]
+    signed = " ".join(f"{canvas.sign(status)}{count}" for count, status in parts)
+    if not canvas.symbols:
+        signed = ", ".join(f"{count} {status}" for count, status in parts)
     due = [child.due for child in below if child.status == "retrying" and child.due]
     soon = f"next try in {countdown((min(due) - now).total_seconds())}" if due else ""
     left = f"{row.dropped} left out" if row.dropped else ""

@@ -88,8 +88,8 @@ def _row(step: StepRow, asked: Approval | None) -> Row:
     row.note = row.note or clean(step.reason or "")
     if step.children is not None:
         row.total = row.needed = step.children.total
-    if row.status == "running" and step.kind in {"agent", "code"} and step.children is None:
-        row.doing = f"on {clean(step.worker)}" if step.worker else "offered, no worker has it yet"
+    if row.status == "running" and step.worker:
+        row.doing = f"on {clean(step.worker)}"
     if asked is not None:
         row.since, row.due = asked.requested_at, asked.expires_at
     return row
@@ -105,6 +105,8 @@ def _status(step: StepRow) -> str:
             return "sleeping"
         case "blocked", _:
             return "running"
+        case "running", _ if step.started_at is None and step.worker is None:
+            return "offered"
         case status, _:
             return status
 

@@ -14,20 +14,37 @@ from flowrunner.wire.approvals import Approval
 _PAGE = 200
 
 
-def open_questions(client: Client, run: str | None = None) -> dict[UUID, list[Approval]]:
+def open_questions(client: Client) -> dict[UUID, list[Approval]]:
     """Every open approval by its run; none from a server that knows of no approvals."""
     found: dict[UUID, list[Approval]] = defaultdict(list)
+    for asked in _all(client, ("open",), None):
+        found[asked.run_id].append(asked)
+    return dict(found)
+
+
+def questions_of(client: Client, run: str) -> list[Approval]:
+    """Whatever *run* asked, decided or not, oldest first."""
+    return list(_all(client, (), run))
+
+
+def _all(client: Client, status: tuple[str, ...], run: str | None) -> Iterator[Approval]:
     cursor: str | None = None
     while True:
         try:
-            page = client.list_approvals(run=run, limit=_PAGE, cursor=cursor)
+            page = client.list_approvals(status=status, run=run, limit=_PAGE, cursor=cursor)
         except NotFoundError:
-            return {}
-        for asked in page.items:
-            found[asked.run_id].append(asked)
+            return
+        yield from page.items
         cursor = page.next_cursor
         if cursor is None:
-            return dict(found)
+            return
+
+
+def answer_of(asked: Approval) -> str:
+    """How it was decided, in a few words; nothing for what is open."""
+    comment = f": {asked.comment}" if asked.comment else ""
+    by = f" by {asked.decided_by}" if asked.decided_by else ""
+    return "" if asked.status == "open" else clean(f"{asked.status}{by}{comment}")
 
 
 def told(asked: Approval, now: datetime, *, named: bool) -> Iterator[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 ENDED = frozenset({"completed", "failed", "skipped", "cancelled", "excluded"})
-AT_WORK = frozenset({"running", "retrying", "waiting", "sleeping"})
+MOVING = frozenset({"running", "offered", "retrying", "sleeping"})
+"""Something other than a person will change these."""
 
 # What a person looks for first.
 FIRST = (
@@ -16,6 +17,7 @@ FIRST = (
     "waiting",
     "retrying",
     "running",
+    "offered",
     "cancelled",
     "sleeping",
     "pending",

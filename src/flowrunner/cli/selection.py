@@ -13,7 +13,7 @@ from flowrunner.cli.rows import Row
 _FEW = 8
 """So many children are all listed; of more, those that tell something."""
 _MOST = 12
-_TELLING = frozenset({"failed", "waiting", "retrying", "running", "cancelled"})
+_TELLING = frozenset({"failed", "waiting", "retrying", "running", "offered", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from flowrunner.cli.brief import brief
 from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.overview import board_of, label, listing
 from flowrunner.cli.paint import Canvas
-from flowrunner.cli.questions import open_questions, told
+from flowrunner.cli.questions import answer_of, questions_of, told
 from flowrunner.cli.shell import Shell, paper, takes_shell
 from flowrunner.cli.text import clean, clean_text, fit, money, span, tokens_of
 from flowrunner.client import Client
@@ -76,14 +76,16 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
 def look(client: Client, run: Run) -> Seen:
     """Ask for everything that the page shows."""
     steps = all_steps(client, str(run.id))
-    is_asked = run.finished_at is None and any(step.kind == "approval" for step in steps)
-    asked = open_questions(client, str(run.id)).get(run.id, []) if is_asked else []
+    has_asked = any(step.kind == "approval" and step.attempt for step in steps)
+    asked = questions_of(client, str(run.id)) if has_asked else []
+    latest = {each.step: answer_of(each) for each in asked}
     done = [step for step in steps if step.status == "completed" and step.children is None]
     speaking = [step for step in done if step.kind in {"agent", "code"}]
-    results: dict[int, str] = {}
+    results = {step.step_no: latest[step.key] for step in steps if latest.get(step.key)}
     for step in speaking if len(speaking) <= _MOST_RESULTS else ():
         results[step.step_no] = brief(client.get_step(str(run.id), step.key).output_preview or "")
-    return Seen(run, steps, tuple(asked), results)
+    still_open = tuple(each for each in asked if each.status == "open")
+    return Seen(run, steps, still_open, results)
 
 
 def all_steps(client: Client, run: str) -> tuple[StepRow, ...]:

@@ -220,7 +220,7 @@ async def test_a_run_is_shown_with_its_steps(terminal: Terminal) -> None:
 
     assert "asking " in shown
     assert "two\ufffdlines" in shown
-    assert "offered, no worker has it yet" in shown
+    assert "no worker has it yet" in shown
     assert "waits for a" in shown
 
 

@@ -60,7 +60,8 @@ REVIEW = a_flow(
         each=Each(over=lenses, key=str, quorum=4),
         retry=Retry(2, base=30),
     ),
-    agent("verify", "lenses", phase="Judge"),
+    agent("measure", "scope", phase="Look", queue="gpu"),
+    agent("verify", "lenses", "measure", phase="Judge"),
     Step("budget", kind="approval", needs=("scope",), phase="Judge", run="Spend another $5?"),
     Step(
         "publish",
@@ -136,7 +137,7 @@ def keep(name: str, tty: Tty, folder: Path) -> list[str]:
 
 def statuses_of(lines: Sequence[str]) -> set[str]:
     """The signs that stand before something."""
-    return {sign for line in lines for sign in line.split() if sign in set("✓✗●↻⏸○")}
+    return {sign for line in lines for sign in line.split() if sign in set("✓✗●◌↻⏸○")}
 
 
 async def test_a_run_is_watched(terminal: Terminal, run: str) -> None:
@@ -148,10 +149,10 @@ async def test_a_run_is_watched(terminal: Terminal, run: str) -> None:
         ]
         for tty in ttys:
             await tty.shows("budget waits for you: flowrunner approve")
-            text = await tty.shows("on scripted")
+            text = await tty.shows("no worker has it yet")
             lines = keep("watch", tty, terminal.folder)
-            assert statuses_of(lines) == set("✓✗●↻⏸○")
-            for word in ("Look  ", "1/6 (4 needed)", "try 2 in", "waits for lenses", "$0.41"):
+            assert statuses_of(lines) == set("✓✗●◌↻⏸○")
+            for word in ("1/6 (4 needed)", "try 2 in", "waits for lenses, measure", "$0.41"):
                 assert word in text
             assert len([line for line in lines if "lenses" in line and "●" in line]) == 1
 
@@ -164,7 +165,7 @@ async def test_a_run_is_shown(terminal: Terminal, run: str, width: int) -> None:
         lines = keep("show", tty, terminal.folder)
 
     text = "\n".join(lines)
-    assert statuses_of(lines) == set("✓✗●↻⏸○")
+    assert statuses_of(lines) == set("✓✗●◌↻⏸○")
     assert f"approve: flowrunner approve {run[-8:]}" in text
     assert "14 files" in text
     assert "3 findings" in text

@@ -85,10 +85,12 @@ async def test_the_first_answer_stands(terminal: Terminal) -> None:
     late = await terminal.ask("reject", run, "-m", "too late")
     inbox = await terminal.ask("approvals")
     kept = (await terminal.ask("approvals", "-s", "approved", "--json")).json["items"]
+    row = next(line for line in (await terminal.ask("show")).out.splitlines() if "publish" in line)
 
     assert "Publish 14 pages?" in shown.out
     assert (approved.code, ended.code, late.code) == (0, 0, 7)
     assert approved.out.startswith("publish is approved by ")
+    assert ("approved by" in row, row.endswith(": ok")) == (True, True)
     assert "approved by" in late.err
     assert (inbox.out, kept[0]["comment"]) == ("", "ok")
 

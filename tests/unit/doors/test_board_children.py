@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flowrunner.cli.board import Board
 from flowrunner.cli.picture import Canvas, picture
 from flowrunner.cli.text import cells
+from unit.doors.seen import a_step
 from unit.doors.stories import RUN, Happening, a_board, after, snapshot, started, told
 
 LENSES = ("security", "concurrency", "tests", "naming", "日本語のレビュー", "performance")
@@ -144,6 +145,29 @@ def test_failures_of_a_list_do_not_hide_the_flow() -> None:
     for key in ("scope", "lenses", "settle", "verify", "publish"):
         assert any(line.split()[1:2] == [key] for line in lines)
     assert any("more: " in line and "failed" in line for line in lines)
+
+
+def test_what_no_worker_has_is_not_at_work() -> None:
+    """§0.3, U20: what is only offered looks otherwise than what somebody works on."""
+    board = a_board(*STORY)
+    steps = [
+        a_step(6, "lenses[concurrency]", "running", worker="w-1"),
+        a_step(9, "lenses[x]", "running", worker=None),
+        a_step(0, "scope", "running", worker="w-1"),
+    ]
+    board.see(steps)
+
+    lines = picture(board, after(67), Canvas(80))
+
+    assert any(line.split()[:2] == ["●", "concurrency"] and "on w-1" in line for line in lines)
+    assert any("◌" in line and "no worker has it yet" in line for line in lines)
+    assert board.rows[0].status == "completed"
+    board.see([a_step(9, "lenses[x]", "running", worker="w-2")])
+    board.rows[9].heard, board.rows[9].doing = after(60), "reading src/relay.py"
+    assert any(
+        "7s ago · reading src/relay.py" in line for line in picture(board, after(67), Canvas(80))
+    )
+    assert any("silent for 5m07" in line for line in picture(board, after(367), Canvas(80)))
 
 
 def test_a_loop_and_a_redo_begin_anew() -> None:

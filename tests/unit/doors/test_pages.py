@@ -201,6 +201,7 @@ def test_a_place_is_a_step_and_maybe_an_attempt(text: str, expected: tuple[str, 
     [
         ('{"findings": [1, 2], "summary": "fine", "nested": {}}', '2 findings, summary "fine"'),
         ("[1]", "1 member"),
+        ('{"findings": [1]}', "1 finding"),
         ("{}", "0 fields"),
         ('"two\\nlines"', "two"),
         ("# A heading\nand text", "A heading"),
