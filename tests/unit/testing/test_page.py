@@ -10,7 +10,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "testing.md"
 
 def test_the_pages_example_runs() -> None:
     """F72: what the page shows can be copied and is true."""
-    found = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.S | re.M)
+    found = re.search(
+        r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     assert found is not None
 
     exec(compile(found[1], str(PAGE), "exec"), {})  # noqa: S102  # the page is ours

@@ -36,6 +36,14 @@ def _report(context: ReportContext) -> Report:
     return Report(f"failed: {failed}", outcome="broken" if failed else "clean")
 
 
+def _letters(_context: Context) -> list[str]:
+    return ["x", "y", "z"]
+
+
+def _is_good(context: Context) -> bool:
+    return context.previous == "good"
+
+
 def a_flow(*steps: Step, **options: Any) -> Flow:
     return Flow("demo", steps=steps, render=_report, **options)
 
@@ -76,8 +84,8 @@ def test_retries_take_the_runs_own_time() -> None:
 def test_lists_loops_and_waits_are_played() -> None:
     """F13, F14, F15: scripts name a member, its step, or anybody; order is the list's."""
     flow = a_flow(
-        Step("look", run=lambda c: f"at {c.item}", each=Each(lambda _: ["x", "y", "z"], quorum=2)),
-        Step("polish", run="?", needs=["look"], repeat=Repeat(lambda c: c.previous == "good")),
+        Step("look", run=lambda c: f"at {c.item}", each=Each(_letters, quorum=2)),
+        Step("polish", run="?", needs=["look"], repeat=Repeat(_is_good)),
         Step("nap", kind="wait", run="3h"),
     )
     slow = Takes(60, "first")
