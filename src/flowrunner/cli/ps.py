@@ -17,7 +17,7 @@ from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import countdown, fit, money, span
 from flowrunner.cli.times import parse_since
 from flowrunner.wire.approvals import Approval
-from flowrunner.wire.runs import RunRow
+from flowrunner.wire.runs import RunPage, RunRow
 
 _COLUMNS = Columns(
     {
@@ -76,6 +76,10 @@ def command(
         )
         any_live = any(run.finished_at is None for run in page.items)
         asked = open_questions(client) if any_live else {}
+    _print(shell, page, asked)
+
+
+def _print(shell: Shell, page: RunPage, asked: Asked) -> None:
     if shell.as_json:
         shell.answer(page.model_dump(mode="json"))
     elif shell.is_quiet:
