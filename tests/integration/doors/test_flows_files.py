@@ -45,7 +45,7 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
 
 def test_validate_tells_every_problem_with_its_place(ask: Ask, tmp_path: Path) -> None:
-    """F3, D2-26: file:line:column, code, message and hint; exit 10."""
+    """F4, D2-26: file:line:column, code, message and hint; exit 10."""
     (tmp_path / "flows").mkdir()
     (tmp_path / "flows/hunt.flow.yaml").write_text(WRONG, encoding="utf-8")
 
@@ -61,7 +61,7 @@ def test_validate_tells_every_problem_with_its_place(ask: Ask, tmp_path: Path) -
 
 
 def test_validate_speaks_json_in_one_shape(ask: Ask, tmp_path: Path) -> None:
-    """F3: machines get file, line, column, code, message and hint of each error."""
+    """F4: machines get file, line, column, code, message and hint of each error."""
     (tmp_path / "x.flow.yaml").write_text(WRONG, encoding="utf-8")
 
     done = ask("flows", "validate", "x.flow.yaml", "--json")
@@ -75,7 +75,7 @@ def test_validate_speaks_json_in_one_shape(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_validating_a_file_runs_nothing_beside_it(ask: Ask, tmp_path: Path) -> None:
-    """F2: whoever asks for one file does not ask for the scripts that lie next to it."""
+    """F21: whoever asks for one file does not ask for the scripts that lie next to it."""
     (tmp_path / "x.flow.yaml").write_text("flow: x\nsteps: [{id: a, agent: hi}]\n", "utf-8")
     (tmp_path / "script.py").write_text("raise SystemExit('ran')\n", encoding="utf-8")
 
@@ -85,7 +85,7 @@ def test_validating_a_file_runs_nothing_beside_it(ask: Ask, tmp_path: Path) -> N
 
 
 def test_a_path_without_a_flow_is_not_found(ask: Ask, tmp_path: Path) -> None:
-    """F3: nothing checked is not the same as nothing wrong."""
+    """F4: nothing checked is not the same as nothing wrong."""
     (tmp_path / "notes.yaml").write_text("a: 1\n", encoding="utf-8")
 
     assert ask("flows", "validate", "notes.yaml").code == 6
@@ -97,7 +97,7 @@ def test_a_path_without_a_flow_is_not_found(ask: Ask, tmp_path: Path) -> None:
     ids=["py", "yaml"],
 )
 def test_a_new_flow_is_valid(ask: Ask, options: tuple[str, ...], file: str) -> None:
-    """F3: the scaffold passes the checks as it is, and is never written over another file."""
+    """F4: the scaffold passes the checks as it is, and is never written over another file."""
     made = ask("flows", "new", "new-one", *options)
     checked = ask("flows", "validate", "flows")
     again = ask("flows", "new", "new-one", *options)
@@ -108,7 +108,7 @@ def test_a_new_flow_is_valid(ask: Ask, options: tuple[str, ...], file: str) -> N
 
 
 def test_a_name_that_cannot_be_is_refused(ask: Ask, tmp_path: Path) -> None:
-    """F3: a name is no path."""
+    """F4: a name is no path."""
     done = ask("flows", "new", "../evil")
 
     assert done.code == 2
@@ -116,12 +116,12 @@ def test_a_name_that_cannot_be_is_refused(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_the_schema_of_yaml_flows_is_printed(ask: Ask) -> None:
-    """F3: editors take it from the program that will read the file."""
+    """F1: editors take it from the program that will read the file."""
     assert json.loads(ask("flows", "schema", "--yaml").out) == flow_schema()
 
 
 def test_the_schema_of_an_input_is_printed(ask: Ask) -> None:
-    """F3: what a launch of one flow takes."""
+    """F6: what a launch of one flow takes."""
     ask("flows", "new", "hunt", "--yaml", "-q")
 
     shown = json.loads(ask("flows", "schema", "hunt").out)
@@ -131,7 +131,7 @@ def test_the_schema_of_an_input_is_printed(ask: Ask) -> None:
 
 
 def test_a_graph_is_drawn_in_four_formats(ask: Ask) -> None:
-    """F16: text, Mermaid, DOT and SVG of the same graph; JSON with places."""
+    """U7: text, Mermaid, DOT and SVG of the same graph; JSON with places."""
     text = ask("flows", "graph", "code-review").out
     drawn = {
         form: ask("flows", "graph", "code-review", "--format", form).out
@@ -148,7 +148,7 @@ def test_a_graph_is_drawn_in_four_formats(ask: Ask) -> None:
 
 
 def test_a_flow_is_shown_as_yaml(ask: Ask, tmp_path: Path) -> None:
-    """F3: a YAML flow's own text; the outline of one in Python says that it is one."""
+    """F1: a YAML flow's own text; the outline of one in Python says that it is one."""
     ask("flows", "new", "hunt", "--yaml", "-q")
 
     shown = ask("flows", "show", "hunt", "--yaml").out
@@ -161,7 +161,7 @@ def test_a_flow_is_shown_as_yaml(ask: Ask, tmp_path: Path) -> None:
 
 
 def test_listing_runs_no_step(ask: Ask, tmp_path: Path) -> None:
-    """F2: a YAML flow cannot run when it is listed: there is nothing in it that could."""
+    """F21: a YAML flow cannot run when it is listed: there is nothing in it that could."""
     (tmp_path / "flows").mkdir()
     evil = "flow: evil\nsteps: [{id: a, agent: \"${__import__('os').system('touch ran')}\"}]\n"
     (tmp_path / "flows/evil.flow.yaml").write_text(evil, encoding="utf-8")

@@ -26,7 +26,7 @@ def library(tmp_path: Path) -> Library:
 
 
 async def test_a_text_is_checked(open_door: OpenDoor) -> None:
-    """F3: all errors at once, in the one shape; a right one has none."""
+    """F4: all errors at once, in the one shape; a right one has none."""
     door = await open_door()
     wrong: Any = {"text": "flow: x\nsteps:\n  - id: a\n    agnt: hi\n", "file": "x.flow.yaml"}
 
@@ -46,7 +46,7 @@ async def test_a_text_is_checked(open_door: OpenDoor) -> None:
 
 
 async def test_a_text_that_is_too_long_is_refused(open_door: OpenDoor) -> None:
-    """F3, S8: a body over the door's bound is not read."""
+    """F4, S8: a body over the door's bound is not read."""
     door = await open_door()
 
     assert (await door.post(VALIDATE, {"text": "x" * 600_000})).status_code == 422
@@ -55,7 +55,7 @@ async def test_a_text_that_is_too_long_is_refused(open_door: OpenDoor) -> None:
 
 
 async def test_a_yaml_flow_is_shown_with_its_graph(replicas: Replicas, library: Library) -> None:
-    """F16: detail, graph and picture; each has an ETag and answers 304 to it."""
+    """U7: detail, graph and picture; each has an ETag and answers 304 to it."""
     service = await replicas.start(library)
     async with opened(service) as door:
         shown = (await door.get("/api/v1/flows/find-issues")).json()

@@ -58,7 +58,7 @@ async def steps_of(door: Door, run_id: RunId) -> dict[str, Any]:
 async def test_a_hunt_runs_from_its_text_to_its_report(
     replicas: Replicas, dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
-    """F3, F5, F7: a list becomes agents, a condition asks a person, findings become the report."""
+    """F1, F13, F41: a list becomes agents, a condition asks a person, findings become the report."""
     service = await replicas.start(a_library(tmp_path, HUNT))
     prompts: dict[str, str] = {}
 
@@ -96,7 +96,7 @@ async def test_a_hunt_runs_from_its_text_to_its_report(
 async def test_nothing_high_asks_nobody(
     replicas: Replicas, dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
-    """F4, V-04: a `when` that is false skips its step; no finding is a clean outcome."""
+    """F10, V-04: a `when` that is false skips its step; no finding is a clean outcome."""
     service = await replicas.start(a_library(tmp_path, HUNT))
 
     async with opened(service) as door:
@@ -113,7 +113,7 @@ async def test_nothing_high_asks_nobody(
 async def test_a_failed_step_never_reads_as_nothing(
     replicas: Replicas, dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
-    """P9, F6, F8, V-03: loops and waits end; texts and conditions on a failed step fail, typed."""
+    """P9, F15, V-03: loops and waits end; texts and conditions on a failed step fail, typed."""
     service = await replicas.start(a_library(tmp_path, LOOP))
     drafts: list[str] = []
 

@@ -31,7 +31,7 @@ def graphs(draw: st.DrawFn) -> list[Box]:
 
 @given(graphs())
 def test_every_edge_goes_right_and_nothing_overlaps(boxes: list[Box]) -> None:
-    """F16: a need stands left of its dependents; an edge passes columns where no box stands."""
+    """U7: a need stands left of its dependents; an edge passes columns where no box stands."""
     layout = lay_out(boxes)
 
     spots = list(layout.spots.values())
@@ -44,7 +44,7 @@ def test_every_edge_goes_right_and_nothing_overlaps(boxes: list[Box]) -> None:
 
 
 def test_crossings_are_avoided() -> None:
-    """F16: two lines side by side stay side by side, in whatever order they are written."""
+    """U7: two lines side by side stay side by side, in whatever order they are written."""
     boxes = [Box("a"), Box("b"), Box("bb", "", ("b",)), Box("aa", "", ("a",))]
 
     spots = lay_out(boxes).spots
@@ -53,21 +53,21 @@ def test_crossings_are_avoided() -> None:
 
 
 def test_a_chain_is_one_line() -> None:
-    """F16: what can be read in a line is one."""
+    """U7: what can be read in a line is one."""
     boxes = [Box("a"), Box("b", "each", ("a",)), Box("c", "approval", ("b",))]
 
     assert drawing.as_text(boxes) == "a → b (each) → c (approval)"
 
 
 def test_a_graph_is_a_line_per_step() -> None:
-    """F16: as text, a step stands under what it needs, and names it."""
+    """U7: as text, a step stands under what it needs, and names it."""
     assert drawing.as_text(DIAMOND) == (
         "scan (agent)\n  left (agent) ← scan\n  right (approval) ← scan\n    end ← left, right, scan"
     )
 
 
 def test_mermaid_has_phases_and_edges() -> None:
-    """F16: phases are groups; a step with `each` looks like many."""
+    """U7: phases are groups; a step with `each` looks like many."""
     assert drawing.as_mermaid(DIAMOND).splitlines() == [
         "flowchart LR",
         '  n0["scan<br>agent"]',
@@ -81,7 +81,7 @@ def test_mermaid_has_phases_and_edges() -> None:
 
 
 def test_dot_has_phases_and_edges() -> None:
-    """F16: the same for Graphviz."""
+    """U7: the same for Graphviz."""
     text = drawing.as_dot(DIAMOND)
 
     assert text.startswith("digraph flow {\n  rankdir=LR;")
@@ -93,7 +93,7 @@ def test_dot_has_phases_and_edges() -> None:
 
 @pytest.mark.parametrize("theme", drawing.THEMES)
 def test_svg_is_xml_without_style_or_script(theme: str) -> None:
-    """F16: a page with a strict policy may hold it: no style, no script, no link."""
+    """U7: a page with a strict policy may hold it: no style, no script, no link."""
     root = ET.fromstring(drawing.as_svg(DIAMOND, title="a <b>", theme=theme))  # noqa: S314  # our own
 
     tags = {element.tag.rpartition("}")[2] for element in root.iter()}
@@ -104,7 +104,7 @@ def test_svg_is_xml_without_style_or_script(theme: str) -> None:
 
 
 def test_names_cannot_break_out() -> None:
-    """F16: an author's text is text in every format."""
+    """U7: an author's text is text in every format."""
     evil = '"]; x --> y <script>\\'
     boxes = [Box("a", evil, phase=evil)]
 

@@ -102,7 +102,7 @@ def parsed(text: str) -> Node:
     ids=str,
 )  # fmt: skip
 def test_an_expression_has_one_value(text: str, value: object) -> None:
-    """V-06, F3: paths, comparisons, and, or, not, any, all, count on JSON values."""
+    """F10, V-06: paths, comparisons, and, or, not, any, all, count on JSON values."""
     found = evaluate(parsed(text), VALUES)
 
     assert (found, type(found)) == (value, type(value))
@@ -204,7 +204,7 @@ def test_what_cannot_be_read_is_placed(text: str, message: str, at: int, hint: s
     ids=lambda value: str(value)[:30],
 )  # fmt: skip
 def test_schemas_tell_mistakes_before_anything_runs(text: str, told: list[str]) -> None:
-    """F3, D2-26: unknown fields, steps and words, and types that cannot meet, are told at load."""
+    """F4, F10, D2-26: unknown fields, steps and words, and types that cannot meet, are told at load."""
     _, faults = check(parsed(text), SCHEMAS)
 
     shown = [f"{f.at} {f.code}: {f.message}{f' | {f.hint}' if f.hint else ''}" for f in faults]
@@ -226,14 +226,14 @@ def test_schemas_tell_mistakes_before_anything_runs(text: str, told: list[str]) 
     ids=str,
 )
 def test_schemas_refuse_nothing_that_may_be(text: str, kind: str) -> None:
-    """F3: what schemas allow, or say nothing of, passes; the answer's type is known."""
+    """F10: what schemas allow, or say nothing of, passes; the answer's type is known."""
     schema, faults = check(parsed(text), SCHEMAS)
 
     assert (schema.get("type"), faults) == (kind, ())
 
 
 def test_an_expression_names_what_it_reads() -> None:
-    """F3: dependencies are what an expression mentions, each once, in order."""
+    """F10: dependencies are what an expression mentions, each once, in order."""
     node = parsed("scan.any(steps.b == it.c) or outcomes['x y'].status == band or scan == item")
 
     assert steps_in(node) == ("scan", "b", "x y")
@@ -243,7 +243,7 @@ def test_an_expression_names_what_it_reads() -> None:
 @given(trees())
 @example(Root("input"))
 def test_what_is_written_reads_back(tree: Node) -> None:
-    """F3: the printed form of a tree is an expression that means the same tree."""
+    """F10: the printed form of a tree is an expression that means the same tree."""
     assert read(write(tree)) == tree
 
 

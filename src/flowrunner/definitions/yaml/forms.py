@@ -233,6 +233,27 @@ def _listed(names: Collection[str]) -> str:
 def schema_of(form: Form) -> dict[str, Any]:
     """Return *form* as JSON Schema; what `Use` names is expected in `$defs`."""
     match form:
+        case Many(of=of, least=least):
+            return {"type": "array", "items": schema_of(of), "minItems": least}
+        case Named(of=of, pattern=pattern):
+            names = {"pattern": f"^(?:{pattern})$"}
+            return {
+                "type": "object",
+                "propertyNames": names,
+                "additionalProperties": schema_of(of),
+            }
+        case Fields():
+            return _schema_of_fields(form)
+        case Either(short=short, long=long):
+            return {"anyOf": [schema_of(short), schema_of(long)]}
+        case Use(name=name):
+            return {"$ref": f"#/$defs/{name}"}
+        case _:
+            return _schema_of_scalar(form)
+
+
+def _schema_of_scalar(form: Text | Flag | Number | Span | Anything) -> dict[str, Any]:
+    match form:
         case Text(choices=choices, pattern=pattern):
             if choices:
                 return {"enum": list(choices)}
@@ -251,21 +272,6 @@ def schema_of(form: Form) -> dict[str, Any]:
         case Anything(is_scalar=is_scalar):
             kinds = ["string", "number", "boolean", "null"]
             return {"type": kinds} if is_scalar else {}
-        case Many(of=of, least=least):
-            return {"type": "array", "items": schema_of(of), "minItems": least}
-        case Named(of=of, pattern=pattern):
-            names = {"pattern": f"^(?:{pattern})$"}
-            return {
-                "type": "object",
-                "propertyNames": names,
-                "additionalProperties": schema_of(of),
-            }
-        case Fields():
-            return _schema_of_fields(form)
-        case Either(short=short, long=long):
-            return {"anyOf": [schema_of(short), schema_of(long)]}
-        case Use(name=name):
-            return {"$ref": f"#/$defs/{name}"}
 
 
 def _schema_of_fields(form: Fields) -> dict[str, Any]:

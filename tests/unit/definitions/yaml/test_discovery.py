@@ -17,7 +17,7 @@ def small(name: str, text: str = "hi") -> str:
 
 
 def test_both_kinds_are_found_on_a_level(tmp_path: Path) -> None:
-    """F3: `x.flow.yaml` is a flow; other YAML, and what begins with `_`, is not."""
+    """F20: `x.flow.yaml` is a flow; other YAML, and what begins with `_`, is not."""
     files = {
         "one.py": a_flow("one"),
         "two.flow.yaml": small("two"),
@@ -34,7 +34,7 @@ def test_both_kinds_are_found_on_a_level(tmp_path: Path) -> None:
 
 
 def test_a_name_twice_over_both_kinds_names_both_files(tmp_path: Path) -> None:
-    """F2: no order of files decides which of two is meant."""
+    """F20: no order of files decides which of two is meant."""
     files = {"a.py": a_flow("demo"), "b.flow.yaml": small("demo")}
     level = a_level(tmp_path, files, {"newcomer": PERSONA})
 
@@ -46,7 +46,7 @@ def test_a_name_twice_over_both_kinds_names_both_files(tmp_path: Path) -> None:
 
 
 def test_a_nearer_flow_shadows_a_farther_one_of_the_other_kind(tmp_path: Path) -> None:
-    """F2: project, then user, then shipped, whatever a flow is written in."""
+    """F20: project, then user, then shipped, whatever a flow is written in."""
     near = a_level(tmp_path / "near", {"x.flow.yaml": small("demo")}, {"newcomer": PERSONA})
     far = a_level(tmp_path / "far", {"demo.py": a_flow("demo")})
 
@@ -57,7 +57,7 @@ def test_a_nearer_flow_shadows_a_farther_one_of_the_other_kind(tmp_path: Path) -
 
 
 def test_the_text_of_the_file_is_what_is_pinned(tmp_path: Path) -> None:
-    """D2-21: any change of the file is another definition; the same text is the same one."""
+    """F5, D2-21: any change of the file is another definition; the same text is the same one."""
     hashes = [
         Library.discover(
             [a_level(tmp_path / str(n), {"x.flow.yaml": text}, {"newcomer": PERSONA})]
@@ -70,7 +70,7 @@ def test_the_text_of_the_file_is_what_is_pinned(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["bad.flow.yaml", "bad.flow.yml"])
 def test_a_broken_file_keeps_its_name_and_harms_no_other(tmp_path: Path, name: str) -> None:
-    """F2, P11: it is listed as broken, under the name that its file has."""
+    """F20, P11: it is listed as broken, under the name that its file has."""
     files = {"good.py": a_flow("good"), name: "flow: ["}
 
     library = Library.discover([a_level(tmp_path, files)])
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
 
 
 def test_five_hundred_flows_are_read_quickly(tmp_path: Path) -> None:
-    """F3: a folder of 500 flows is no burden: what is listed is parsed once, and nothing runs."""
+    """F21: a folder of 500 flows is no burden: what is listed is parsed once, and nothing runs."""
     files = {f"f{n}.flow.yaml": small(f"f{n}") for n in range(500)}
 
     library = Library.discover([a_level(tmp_path, files, {"newcomer": PERSONA})])

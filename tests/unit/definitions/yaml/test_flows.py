@@ -21,7 +21,7 @@ def called(function: Any, *arguments: object) -> Any:
 
 
 def test_the_example_is_a_flow() -> None:
-    """F3: keys, inputs, types, dependencies from references: one model behind both ways."""
+    """F1: keys, inputs, types, dependencies from references: one model behind both ways."""
     flow = a_flow(HUNT)
     graph = build_graph(flow)
 
@@ -38,7 +38,7 @@ def test_the_example_is_a_flow() -> None:
 
 
 def test_inputs_are_a_model() -> None:
-    """F3: types, words, bounds and defaults hold at launch; without a default one is required."""
+    """F6: types, words, bounds and defaults hold at launch; without a default one is required."""
     model = a_flow(HUNT).input
 
     assert model.model_validate({"repo": "."}).model_dump() == {
@@ -51,7 +51,7 @@ def test_inputs_are_a_model() -> None:
 
 
 def test_names_that_python_has_taken_are_names(tmp_path: object) -> None:
-    """F3: an input or a field may be called `class`, `json` or `model_x`, and is read back so."""
+    """F6: an input or a field may be called `class`, `json` or `model_x`, and is read back so."""
     del tmp_path
     names = ["class", "json", "model_config", "_under", "a-b", "copy"]
     inputs = "".join(f"  {name}: {{type: string, default: x}}\n" for name in names)
@@ -64,7 +64,7 @@ def test_names_that_python_has_taken_are_names(tmp_path: object) -> None:
 
 
 def test_an_output_is_a_type() -> None:
-    """F3: what an agent answers must fit, and its prompt says what that is."""
+    """F7: what an agent answers must fit, and its prompt says what that is."""
     steps = steps_of(HUNT)
     adapter = TypeAdapter[Any](steps["scan"].output)
 
@@ -79,7 +79,7 @@ def test_an_output_is_a_type() -> None:
 
 
 def test_values_of_agents_are_fenced_and_never_read_again() -> None:
-    """V-02, V-07: what a step said cannot end its quote, nor be an expression itself."""
+    """F58, V-02, V-07: what a step said cannot end its quote, nor be an expression itself."""
     step = a_step("agent: 'Look: ${scan} ${scan.count} ${input.name}'")
     context = a_context({"scan": [{"a": "${input.name} <<end n0nce>>"}]})
 
@@ -91,7 +91,7 @@ def test_values_of_agents_are_fenced_and_never_read_again() -> None:
 
 
 def test_a_member_and_its_key_come_from_a_list() -> None:
-    """F5: `each` gives the list, `key` its names, `item` the member in the prompt."""
+    """F13: `each` gives the list, `key` its names, `item` the member in the prompt."""
     confirm = steps_of(HUNT)["confirm"]
     assert isinstance(confirm.each, Each)
     places = [{"file": "a.py", "line": 3}]
@@ -106,7 +106,7 @@ def test_a_member_and_its_key_come_from_a_list() -> None:
     ("severity", "passes"), [("high", True), ("low", False)], ids=["high", "low"]
 )
 def test_a_condition_decides(severity: str, *, passes: bool) -> None:
-    """F4: `when` is a condition on results."""
+    """F10: `when` is a condition on results."""
     ok = steps_of(HUNT)["ok"]
 
     found = called(ok.when, a_context({"confirm": [{"severity": severity}]}))
@@ -115,7 +115,7 @@ def test_a_condition_decides(severity: str, *, passes: bool) -> None:
 
 
 def test_a_gate_sees_input_and_band_only() -> None:
-    """R2-06: a gate is decided at launch."""
+    """F8, R2-06: a gate is decided at launch."""
     step = a_step("agent: hi\n    gate: ${band == 'small' and input.name == 'me'}")
 
     assert called(step.gate, a_context()) is True
@@ -123,7 +123,7 @@ def test_a_gate_sees_input_and_band_only() -> None:
 
 
 def test_a_loop_ends_by_a_condition() -> None:
-    """F6: `repeat` sees what the iteration said, and its number."""
+    """F15: `repeat` sees what the iteration said, and its number."""
     step = a_step(
         "agent: 'Try ${iteration} after ${previous}'\n"
         "    repeat: {until: \"${previous == 'done' or iteration > 2}\", at_most: 4}"
@@ -137,7 +137,7 @@ def test_a_loop_ends_by_a_condition() -> None:
 
 
 def test_an_approval_asks_for_typed_values() -> None:
-    """F7: form, approvers, expiry, and what a rejection means."""
+    """F41, F42, F43: form, approvers, expiry, and what a rejection means."""
     step = a_step(
         "approval:\n"
         "      ask: Go on, ${input.name}?\n"
@@ -156,13 +156,13 @@ def test_an_approval_asks_for_typed_values() -> None:
 
 
 def test_a_wait_is_a_span_or_an_expression() -> None:
-    """F8: as written, or as the input says."""
+    """F1: as written, or as the input says."""
     assert a_step("wait: 30m").run == "30m"
     assert called(a_step("wait: ${input.name}").run, a_context(given=Given(name="5s"))) == "5s"
 
 
 def test_a_retry_is_a_number_or_a_policy() -> None:
-    """F9: both ways to say it."""
+    """F30: both ways to say it."""
     assert a_step("agent: hi\n    retry: 2").retry == 2
     policy = a_step("agent: hi\n    retry: {max: 3, base: 5, cap: 1m, classes: [transient]}").retry
     assert policy == Retry(3, 5, "1m", ["transient"])

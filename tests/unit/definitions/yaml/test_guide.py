@@ -45,14 +45,14 @@ VALUES: Mapping[str, Any] = {
 
 
 def test_the_page_has_examples() -> None:
-    """F3: a page without examples would pass every test below."""
+    """F1: a page without examples would pass every test below."""
     assert len(FLOWS) >= 4
     assert len(ROWS) >= 15
 
 
 @pytest.mark.parametrize("name", sorted(FLOWS))
 def test_an_example_runs_to_its_report(name: str) -> None:
-    """F3: every flow of the page loads, fits the schema, and plays from launch to report."""
+    """F1: every flow of the page loads, fits the schema, and plays from launch to report."""
     text = FLOWS[name]
     definition = definition_of(a_flow(text))
     samples = Samples(definition)
@@ -72,7 +72,7 @@ def test_an_example_runs_to_its_report(name: str) -> None:
 
 @pytest.mark.parametrize(("text", "said"), ROWS, ids=[text for text, _ in ROWS])
 def test_an_expression_is_what_the_page_says(text: str, said: str) -> None:
-    """F3, P9: the tables are computed: values where there are some, failures where there are none."""
+    """F10, P9: the tables are computed: values where there are some, failures where there are none."""
     node = read(text)
     assert not isinstance(node, Fault)
 

@@ -41,12 +41,12 @@ def readable() -> list[tuple[str, bool]]:
 
 
 def test_the_published_schema_is_current() -> None:
-    """F3: what editors are given is what the checker reads; `flows schema --yaml` prints it."""
+    """F4: what editors are given is what the checker reads; `flows schema --yaml` prints it."""
     assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == flow_schema()
 
 
 def test_the_schema_is_one() -> None:
-    """F3: editors can use it: it is valid JSON Schema, draft 2020-12."""
+    """F4: editors can use it: it is valid JSON Schema, draft 2020-12."""
     jsonschema.Draft202012Validator.check_schema(flow_schema())
 
 
@@ -54,12 +54,12 @@ def test_the_schema_is_one() -> None:
     ("text", "is_formal"), readable(), ids=[f"case-{n}" for n in range(1, len(readable()) + 1)]
 )
 def test_schema_and_checker_agree_on_what_is_wrong(text: str, *, is_formal: bool) -> None:
-    """F3: an editor marks what the checker would refuse for its form, and nothing else."""
+    """F4: an editor marks what the checker would refuse for its form, and nothing else."""
     assert is_accepted(text) is not is_formal
 
 
 def test_the_table_has_both_sorts() -> None:
-    """F3: agreement over an empty set would prove nothing."""
+    """F4: agreement over an empty set would prove nothing."""
     formal = [is_formal for _, is_formal in readable()]
 
     assert formal.count(True) >= 10
@@ -74,7 +74,7 @@ def shipped() -> list[Path]:
 
 
 def test_right_flows_fit() -> None:
-    """F3: the checker and the schema accept what is shipped and what is tried."""
+    """F4: the checker and the schema accept what is shipped and what is tried."""
     for text in (HUNT, *(file.read_text(encoding="utf-8") for file in shipped())):
         assert is_accepted(text)
         assert load_yaml(text, "x.flow.yaml", ["newcomer"]).problems == ()

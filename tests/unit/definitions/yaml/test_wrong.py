@@ -31,7 +31,7 @@ def told(text: str) -> list[str]:
     ("text", "expected"), cases(), ids=[f"case-{n}" for n in range(1, len(cases()) + 1)]
 )
 def test_a_wrong_flow_is_told_line_and_column(text: str, expected: list[str]) -> None:
-    """D2-26, F3, V-03, V-08: at load, every problem at once, with its place and what to do."""
+    """D2-26, F4, V-03, V-08: at load, every problem at once, with its place and what to do."""
     assert expected
     assert told(text) == expected
 
@@ -48,7 +48,7 @@ def test_a_wrong_flow_is_told_line_and_column(text: str, expected: list[str]) ->
     ids=["bytes", "depth", "values", "anchors", "key"],
 )  # fmt: skip
 def test_a_file_cannot_be_a_bomb(text: str, message: str) -> None:
-    """F3: size, depth and count are bounded, and nothing stands for something else."""
+    """F4: size, depth and count are bounded, and nothing stands for something else."""
     assert told(text) == [message]
 
 
