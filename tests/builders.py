@@ -1,31 +1,53 @@
 """Values for tests, all pure: graphs in a tiny notation, histories of runs in words.
 
 A step of a graph is `key`, then in this order what is special about it: `()` code, not an agent;
-`?` it has a `when`; `!tolerate`; `*3` at most three attempts; `<-a,b` its needs.
+`?` it has a `when`; `!tolerate`, `!skip` or `!cascade`; `*3` at most three attempts; `<-a,b` its
+needs. Whatever else a step can be is said by `a_graph`'s *changes*.
 
-A word of a history is `<key> <verb>` or one of `deadline cancel report no-report stall`:
+A word of a history is `<key> <verb>` or one of those of `_RUN_WORDS`:
 
   yes no broken       the answer to the step's question: go on, skip it, user code raised
   done failed flaky   its attempt ended: well, fatally, in a way that may heal
   stopped lost due    stopped by hand, lost with its worker, the retry timer fired
+  unclaimed           nobody took its task in time
+  has:x,y             the list of a step with `each`; `has:` is the empty one
+  gathered            the list of its members' results is there
+  over again          what the author says of a loop's last iteration
+  sleeps awake        a wait begins, and ends
+  asks                the question of an approval is there
+  approved rejected   a person decides; `rejected:redo` says what that means here
+  expired reminded    nobody did so in time
+  calls:x             code asks an agent, by that key
+  stop                a person ends that step
+  retry               a person begins the ended run anew from that step
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
-from flowrunner.core.decision import Ask, Decision, Prepare, Render
+from flowrunner.core.decision import Ask, Decision, Gather, Judge, Prepare, Render
 from flowrunner.core.folding import fold
-from flowrunner.core.graph import Graph, OnFail, RetryPolicy, StepKind, StepSpec
+from flowrunner.core.graph import (
+    ApprovalSpec,
+    Graph,
+    OnFail,
+    RetryPolicy,
+    Siblings,
+    StepKind,
+    StepSpec,
+)
 from flowrunner.core.model import Failure, FailureClass, Ref, RunState, unstarted
 from flowrunner.core.readiness import needs_preparing
 from flowrunner.core.scheduling import decide
 
 _STEP = re.compile(
-    r"(?P<key>[a-z0-9][a-z0-9_-]*)(?P<code>\(\))?(?P<when>\?)?(?P<tolerate>!tolerate)?"
+    r"(?P<key>[a-z0-9][a-z0-9_-]*)(?P<code>\(\))?(?P<when>\?)?(?:!(?P<on_fail>tolerate|skip|cascade))?"
     r"(?:\*(?P<attempts>\d+))?(?:<-(?P<needs>[a-z0-9_,-]+))?\Z"
 )
 
@@ -34,15 +56,31 @@ FATAL = Failure("agent_error", "it gave up")
 FLAKY = Failure("overloaded", "try again", FailureClass.TRANSIENT)
 
 
-def a_graph(*steps: str, deadline: float | None = None, base_seconds: float = 2.0) -> Graph:
-    """Read the notation above; raise ValueError for what it does not know."""
+WAIT: Mapping[str, Any] = {"kind": StepKind.WAIT}
+APPROVAL: Mapping[str, Any] = {"kind": StepKind.APPROVAL, "approval": ApprovalSpec()}
+
+
+def a_graph(
+    *steps: str,
+    deadline: float | None = None,
+    base_seconds: float = 2.0,
+    siblings: Siblings = Siblings.STOP,
+    **changes: Mapping[str, Any],
+) -> Graph:
+    """Read the notation above; raise ValueError for what it does not know.
+
+    *changes* are fields of steps by their keys.
+    """
     found = [_STEP.match(step) for step in steps]
     if None in found:
         raise ValueError(f"not a step: {steps[found.index(None)]!r}")
     matches = [match for match in found if match is not None]
     numbers = {match["key"]: number for number, match in enumerate(matches)}
-    specs = tuple(_a_step(match, numbers, base_seconds) for match in matches)
-    return Graph(specs, deadline)
+    specs = tuple(
+        replace(_a_step(match, numbers, base_seconds), **changes.get(match["key"], {}))
+        for match in matches
+    )
+    return Graph(specs, deadline, siblings)
 
 
 def _a_step(match: re.Match[str], numbers: Mapping[str, int], base_seconds: float) -> StepSpec:
@@ -51,7 +89,7 @@ def _a_step(match: re.Match[str], numbers: Mapping[str, int], base_seconds: floa
         StepKind.CODE if match["code"] else StepKind.AGENT,
         needs=tuple(numbers[key] for key in match["needs"].split(",")) if match["needs"] else (),
         has_when=match["when"] is not None,
-        on_fail=OnFail.TOLERATE if match["tolerate"] else OnFail.FAIL,
+        on_fail=OnFail(match["on_fail"] or OnFail.FAIL),
         retry=RetryPolicy(int(match["attempts"] or 1), base_seconds),
     )
 
@@ -70,19 +108,25 @@ def after(state: RunState, *words: str) -> RunState:
     """Let *words* happen one by one; a step that has to be prepared first, is."""
     for word in words:
         key, _, verb = word.partition(" ")
-        if verb and verb not in _ANSWERS and _waits_for_answer(state, key):
+        is_answer = verb in _ANSWERS or verb.startswith("has:")
+        if verb and not is_answer and _waits_for_answer(state, key):
             state = told(state, a_word(state, f"{key} yes"))
         state = told(state, a_word(state, word))
     return state
 
 
-_ANSWERS = frozenset({"yes", "no", "broken"})
+_ANSWERS = frozenset({"yes", "no", "broken", "sleeps", "asks", "stop", "retry"})
 
 
 def _waits_for_answer(state: RunState, key: str) -> bool:
-    number = state.graph.number_of(key)
+    number = number_of(state, key)
     step = state.steps[number]
-    return step.is_ready and needs_preparing(state.graph.steps[number], step)
+    return step.is_ready and needs_preparing(state.spec(number), step)
+
+
+def number_of(state: RunState, key: str) -> int:
+    """Return the number of the latest step of that name, children and all."""
+    return max(number for number, spec in enumerate(state.specs()) if spec.key == key)
 
 
 def told(state: RunState, *given: inp.Input) -> RunState:
@@ -98,7 +142,8 @@ def decided(state: RunState, *words: str) -> Decision:
 def what_happens(state: RunState, *words: str) -> list[str]:
     """Tell the decision about *words*, as one batch: its events, then what it asks."""
     decision = decided(state, *words)
-    return [*story(state.graph, decision.events), *questions(state.graph, decision.asks)]
+    after = fold(state, decision.events)
+    return [*story(after, decision.events), *questions(after, decision.asks)]
 
 
 def an_epoch(step: int, attempt: int) -> int:
@@ -111,22 +156,64 @@ def a_word(state: RunState, word: str) -> inp.Input:
     key, _, verb = word.partition(" ")
     if not verb:
         return _RUN_WORDS[key]
-    number = state.graph.number_of(key)
-    attempt = state.steps[number].attempt
-    epoch = an_epoch(number, attempt)
+    number = number_of(state, key)
+    name, _, rest = verb.partition(":")
+    return _an_answer(state, number, name, rest) or _an_end(state, number, name, rest)
+
+
+def _an_answer(state: RunState, number: int, verb: str, rest: str) -> inp.Input | None:
+    spec, step = state.spec(number), state.steps[number]
     match verb:
-        case "yes" if state.graph.steps[number].kind is StepKind.AGENT:
-            return inp.PromptBuilt(number, Ref(f"prompt of {key}"))
+        case "yes" if spec.kind is StepKind.AGENT and not spec.has_children:
+            return inp.PromptBuilt(number, Ref(f"prompt of {spec.key}"))
         case "yes" | "no":
             return inp.GuardEvaluated(number, verb == "yes")
         case "broken":
             return inp.PromptBuilt(number, BROKEN)
+        case "has":
+            return inp.Expanded(number, tuple(rest.split(",")) if rest else (), Ref("list"))
+        case "gathered":
+            return inp.Gathered(number, Ref(f"output of {spec.key}"))
+        case "over" | "again":
+            count = step.family.size if step.family else 0
+            return inp.LoopJudged(number, count, verb == "over", Ref(f"output of {spec.key}"))
+        case "sleeps":
+            return inp.WaitSet(number, float(rest or 60))
+        case "asks":
+            return inp.ApprovalBuilt(number, Ref("question"), "digest")
+        case _:
+            return None
+
+
+def _an_end(state: RunState, number: int, verb: str, rest: str) -> inp.Input:
+    key, attempt = state.spec(number).key, state.steps[number].attempt
+    epoch = an_epoch(number, attempt)
+    match verb:
         case "lost":
             return inp.TaskLost(number, attempt, epoch, "worker died")
-        case "due":
-            return inp.TimerFired(inp.TimerKind.RETRY, number, attempt)
+        case "calls":
+            return inp.CallAsked(number, attempt, epoch, rest, Ref(f"prompt {rest}"), "critic", 2)
+        case "approved" | "rejected":
+            is_yes = verb == "approved"
+            answer = Ref(f"{verb} {key}")
+            return inp.ApprovalGiven(number, attempt, is_yes, "ann", answer, "because", rest)
+        case "stop":
+            return inp.StopRequested(number, "too slow", "ann")
+        case "retry":
+            return inp.RetryRequested("once more", "ann", number)
+        case _ if verb in _TIMERS:
+            return inp.TimerFired(_TIMERS[verb], number, int(rest or attempt))
         case _:
             return inp.TaskSettled(number, attempt, epoch, _an_outcome(key, verb))
+
+
+_TIMERS: Mapping[str, inp.TimerKind] = {
+    "due": inp.TimerKind.RETRY,
+    "unclaimed": inp.TimerKind.QUEUE,
+    "awake": inp.TimerKind.WAKE,
+    "expired": inp.TimerKind.EXPIRY,
+    "reminded": inp.TimerKind.REMINDER,
+}
 
 
 def _an_outcome(key: str, verb: str) -> inp.Outcome:
@@ -149,18 +236,23 @@ _RUN_WORDS: Mapping[str, inp.Input] = {
     "report": inp.ReportRendered(Ref("report"), "ok"),
     "no-report": inp.ReportRendered(Failure("definition_error", "render raised")),
     "stall": inp.StallFound("nothing to wait for"),
+    "pause": inp.PauseRequested("wait", "ann"),
+    "resume": inp.ResumeRequested("go on", "ann"),
+    "retry": inp.RetryRequested("once more", "ann"),
+    "rerender": inp.RenderRequested("ann"),
 }
 
 
-def story(graph: Graph, events: Iterable[ev.Event]) -> list[str]:
-    """Tell *events* in words, one line each, so that a table can be read aloud."""
-    return [_sentence(graph, event) for event in events]
+def story(known: Graph | RunState, events: Iterable[ev.Event]) -> list[str]:
+    """Tell *events* in words, one line each; *known* knows all their steps."""
+    state = unstarted(known) if isinstance(known, Graph) else known
+    return [_sentence(state, event) for event in events]
 
 
-def _sentence(graph: Graph, event: ev.Event) -> str:
+def _sentence(state: RunState, event: ev.Event) -> str:
     match event:
         case ev.RunStarted(excluded=excluded):
-            return " ".join(["run started", *(f"-{graph.steps[n].key}" for n, _ in excluded)])
+            return " ".join(["run started", *(f"-{state.spec(n).key}" for n, _ in excluded)])
         case ev.RunFailing(error=error) | ev.RunFailed(error=error):
             return f"run {'failed' if isinstance(event, ev.RunFailed) else 'failing'}: {error.code}"
         case ev.RunRepaired():
@@ -169,8 +261,17 @@ def _sentence(graph: Graph, event: ev.Event) -> str:
             return "run completed, degraded" if degraded else "run completed"
         case ev.RunCancelled(reason=reason, actor=actor):
             return f"run cancelled by {actor}: {reason}"
+        case ev.RunPaused() | ev.RunResumed():
+            return f"run {'paused' if isinstance(event, ev.RunPaused) else 'resumed'}"
+        case ev.RunRetried(generation=generation, steps=steps, reopened=reopened):
+            names = [state.spec(n).key for n in steps] + [
+                f"({state.spec(n).key})" for n in reopened
+            ]
+            return f"run retried, generation {generation}: {' '.join(names)}"
+        case ev.RunRendered(error=error):
+            return f"run rendered{f': {error.code}' if error else ''}"
         case _:
-            return f"{graph.steps[event.step].key}{_step_sentence(event)}"
+            return f"{state.spec(event.step).key}{_step_sentence(event)}"
 
 
 def _step_sentence(event: ev.StepEvent | ev.ResultRejected) -> str:
@@ -189,24 +290,54 @@ def _step_sentence(event: ev.StepEvent | ev.ResultRejected) -> str:
             return f" skipped: {reason}"
         case ev.StepCancelled(reason=reason):
             return f" cancelled: {reason}"
+        case _:
+            return _other_sentence(event)
 
 
-def questions(graph: Graph, asks: Iterable[Ask]) -> list[str]:
-    return [_question(graph, ask) for ask in asks]
+def _other_sentence(event: ev.StepEvent) -> str:
+    match event:
+        case ev.StepExpanded(keys=keys):
+            return f" expanded: {' '.join(keys)}"
+        case ev.StepIterated(iteration=iteration):
+            return f" iterated: {iteration}"
+        case ev.CallRequested(key=key):
+            return f" called: {key}"
+        case ev.StepSlept(seconds=seconds):
+            return f" slept: {seconds:g}"
+        case ev.StepDue():
+            return " due"
+        case ev.ApprovalRequested(attempt=attempt):
+            return f"#{attempt} requested"
+        case ev.ApprovalReminded(count=count):
+            return f" reminded: {count}"
+        case ev.ApprovalDecided(approved=approved, actor=actor, then=then):
+            return (
+                f" {'approved' if approved else 'rejected'} by {actor}{f': {then}' if then else ''}"
+            )
+        case _:
+            raise ValueError(f"no words for {event}")
 
 
-def _question(graph: Graph, ask: Ask) -> str:
+def questions(known: Graph | RunState, asks: Iterable[Ask]) -> list[str]:
+    state = unstarted(known) if isinstance(known, Graph) else known
+    return [_question(state, ask) for ask in asks]
+
+
+def _question(state: RunState, ask: Ask) -> str:
     match ask:
         case Prepare(step=step):
-            return f"prepare {graph.steps[step].key}?"
+            return f"prepare {state.spec(step).key}?"
+        case Gather(step=step):
+            return f"gather {state.spec(step).key}?"
+        case Judge(step=step, iteration=iteration):
+            return f"judge {state.spec(step).key} {iteration}?"
         case Render(partial=partial):
             return "render what there is?" if partial else "render?"
 
 
 def statuses(state: RunState) -> dict[str, str]:
-    """Return each step's status by key, and the run's under `run`."""
+    """Return each step's status by key, and the run's under `run`; of one name the latest."""
     found = {
-        spec.key: str(step.status)
-        for spec, step in zip(state.graph.steps, state.steps, strict=True)
+        spec.key: str(step.status) for spec, step in zip(state.specs(), state.steps, strict=True)
     }
     return {"run": str(state.status), **found}

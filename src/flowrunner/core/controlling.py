@@ -103,7 +103,7 @@ def _what_again(draft: Draft, start: int | None) -> _Again:
     And what depends on it.
     """
     again = _Again()
-    if start is not None and not _add(again, draft, start):
+    if start is not None and not _add(again, draft, start, is_named=True):
         return again
     for number in range(len(draft.graph.steps)):
         if _is_in_the_way(draft, number) or (start is None and _is_bad(draft, number)):
@@ -127,23 +127,23 @@ def _is_bad(draft: Draft, number: int) -> bool:
     return any(_is_bad(draft, n) for n in failed)
 
 
-def _add(again: _Again, draft: Draft, number: int) -> bool:
-    """Let a step begin anew: of a list only what did not end well, or is named.
+def _add(again: _Again, draft: Draft, number: int, *, is_named: bool = False) -> bool:
+    """Let a step begin anew; a list that is not named itself, only where it did not end well.
 
     False for a child that was left behind by an earlier generation.
     """
-    named: int | None = None
+    member: int | None = None
     while number >= len(draft.graph.steps):
-        named, parent = number, draft.spec(number).parent
+        member, parent = number, draft.spec(number).parent
         if parent is None or number not in draft.children(parent):
             return False
         number = parent
     is_list = draft.graph.steps[number].each is not None and draft.step(number).family is not None
-    if not is_list or (named is None and not _is_bad(draft, number)):
+    if not is_list or (is_named and member is None):
         again.steps.add(number)
         return True
     again.reopened.add(number)
-    again.children |= {n for n in draft.children(number) if n == named or _is_bad(draft, n)}
+    again.children |= {n for n in draft.children(number) if n == member or _is_bad(draft, n)}
     return True
 
 

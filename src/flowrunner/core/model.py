@@ -75,7 +75,9 @@ def opening(trigger: Trigger, waiting: int, done: int, bad: int, cut: int) -> Op
             # With nothing failed there may have been nothing to do: skips satisfy (R2-20).
             is_open, is_lost = done > 0 or (waiting == 0 and bad + cut == 0), waiting == 0
         case Trigger.NONE_FAILED:
-            is_open, is_lost = waiting == 0 and bad + cut == 0, bad + cut > 0
+            # A failure alone decides nothing before all have ended: whether the step takes along
+            # what follows it must not depend on which of its needs ended first (I5).
+            is_open, is_lost = waiting == 0 and bad + cut == 0, waiting == 0 or cut > 0
         case Trigger.ALL:
             is_open, is_lost = waiting == 0 and cut == 0, cut > 0
     if is_open:

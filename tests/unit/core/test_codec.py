@@ -12,15 +12,16 @@ from builders import a_graph, decided
 from builders import a_run as a_run_of
 from flowrunner.core import codec
 from flowrunner.core import events as ev
-from flowrunner.core.model import Failure, FailureClass, Ref, Usage
+from flowrunner.core.model import Failure, FailureClass, Losses, Ref, Usage
 
 KINDS = get_args(ev.Event)
 
 count = st.integers(0, 2**40)
 text = st.text(max_size=20)
-failures = st.builds(Failure, text, text, st.sampled_from(FailureClass))
+failures = st.builds(Failure, text, text, st.sampled_from(FailureClass), text)
 usages = st.builds(Usage, count, count, count, st.floats(0, 1e6))
 step = st.integers(0, 9_999)
+losses = st.builds(Losses, count, count)
 seconds = st.floats(0, 1e6)
 refs = st.builds(Ref, text)
 keys = st.lists(text, max_size=3).map(tuple)
@@ -31,7 +32,7 @@ events: st.SearchStrategy[ev.Event] = st.one_of(
     ),
     st.builds(ev.StepDispatched, step, count, st.none() | st.builds(Ref, text)),
     st.builds(ev.StepRetrying, step, count, failures, st.floats(0, 300), count, usages),
-    st.builds(ev.StepCompleted, step, count, st.builds(Ref, text), count, usages),
+    st.builds(ev.StepCompleted, step, count, refs, count, usages, losses),
     st.builds(ev.StepFailed, step, count, failures, st.booleans(), count, usages),
     st.builds(ev.StepSkipped, step, text),
     st.builds(ev.StepCancelled, step, text, count),
@@ -117,6 +118,7 @@ def test_a_default_may_be_left_out_for_ever() -> None:
         "step.retrying usage": Usage(),
         "step.completed epoch": 0,
         "step.completed usage": Usage(),
+        "step.completed losses": Losses(),
         "step.failed tolerated": False,
         "step.failed epoch": 0,
         "step.failed usage": Usage(),

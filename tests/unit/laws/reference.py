@@ -1,105 +1,430 @@
-"""The scheduler's rules once more, naively: a dict of statuses and sets recomputed at every look.
+"""The scheduler's rules once more, naively: a tree of plain nodes, looked at whole at every turn.
 
-Of the core it knows only the shape of a graph. What it is told is meant for it: no epochs, no
-repetitions. It is slow and plain on purpose.
+Of the core it knows the shape of a graph and the names of inputs. What it is told is meant for it: no
+epochs, no repetitions. It counts nothing: every question is answered from statuses alone. It is slow
+and plain on purpose.
 """
 
-from flowrunner.core.graph import Graph, OnFail, StepKind
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flowrunner.core import inputs as inp
+from flowrunner.core.graph import Graph, OnFail, OnSkip, Siblings, StepKind, StepSpec, Trigger
+from flowrunner.core.model import Failure
 
 CRASHES = 3
+REDO, CONTINUE = "redo", "continue"
+
+
+@dataclass
+class Node:
+    """A step, or a child of one; *below* are its children of now."""
+
+    spec: StepSpec
+    key: str
+    up: Node | None = None
+    status: str = "pending"
+    tries: int = 0
+    failures: int = 0
+    crashes: int = 0
+    delayed: bool = False
+    prompted: bool = False
+    took_along: bool = False
+    has_turn: bool = True
+    redos: int = 0
+    needed: int = 0
+    took_list: bool = False
+    below: list[Node] = field(default_factory=list["Node"])
+    calls: dict[str, Node] = field(default_factory=dict[str, "Node"])
+
+    @property
+    def is_live(self) -> bool:
+        return self.status in {"pending", "running", "blocked"}
+
+    @property
+    def is_code(self) -> bool:
+        return self.spec.kind is StepKind.CODE
+
+    @property
+    def is_parent(self) -> bool:
+        return self.up is None and self.spec.has_children
+
+    def all(self) -> list[Node]:
+        return [self, *(node for child in self.children for node in child.all())]
+
+    @property
+    def children(self) -> list[Node]:
+        return [*self.below, *self.calls.values()]
 
 
 class Reference:
     def __init__(self, graph: Graph, excluded: tuple[int, ...]) -> None:
-        self.specs = graph.steps
-        self.status = {
-            n: "excluded" if n in excluded else "pending" for n in range(len(self.specs))
-        }
-        self.tries = dict.fromkeys(self.status, 0)
-        self.failures = dict.fromkeys(self.status, 0)
-        self.crashes = dict.fromkeys(self.status, 0)
-        self.held: set[int] = set()
-        self.run, self.failing = "running", False
+        self.graph = graph
+        self.nodes = [Node(spec, spec.key) for spec in graph.steps]
+        for n in excluded:
+            self.nodes[n].status = "excluded"
+        self.run, self.failing, self.generation = "running", False, 1
         self.advance()
 
-    def those(self, *statuses: str) -> set[int]:
-        return {n for n, status in self.status.items() if status in statuses}
+    # What is asked of it.
 
-    def tolerated(self) -> set[int]:
-        return {n for n in self.those("failed") if self.specs[n].on_fail is OnFail.TOLERATE}
+    def everything(self) -> list[Node]:
+        return [node for root in self.nodes for node in root.all()]
 
-    def satisfied(self) -> set[int]:
-        """R2-20: completed, skipped and excluded steps, and tolerated failures (R2-17).
+    def find(self, key: str) -> Node:
+        return next(node for node in self.everything() if node.key == key)
 
-        Excluded steps are as if they were not there: what they were to follow has ended.
-        """
-        found = self.those("completed", "skipped") | self.tolerated()
-        while more := {
-            n for n in self.those("excluded") - found if set(self.specs[n].needs) <= found
-        }:
-            found |= more
-        return found
+    def live(self) -> list[Node]:
+        return [node for node in self.everything() if node.is_live]
 
-    def ready(self) -> set[int]:
-        """R2-19."""
-        free = self.those("pending") - self.held
-        return {n for n in free if set(self.specs[n].needs) <= self.satisfied()}
+    def questions(self) -> set[str]:
+        if self.run != "running":
+            return set()
+        asked = {f"prepare {n.key}" for n in self.everything() if self.is_ready(n)}
+        for node in self.nodes:
+            if node.is_parent and node.status == "blocked" and not self.going(node):
+                asked.add(f"gather {node.key}" if node.spec.each else f"judge {node.key}")
+        return asked | (set() if self.live() else {"render"})
 
-    def open(self) -> set[int]:
-        return self.those("pending", "running")
+    def tolerated(self) -> int:
+        failed = [node for node in self.everything() if node.status == "failed"]
+        return sum(n.up is not None or n.spec.on_fail is not OnFail.FAIL for n in failed)
+
+    # R2-19, R2-20, R2-17, F12: how a need ended, and whether a step may begin.
+
+    def how(self, need: Node) -> set[str]:
+        match need.status:
+            case "completed":
+                return {"done"}
+            case "skipped":
+                return {"cut" if need.took_along else "ok"}
+            case "failed" if need.spec.on_fail is not OnFail.FAIL:
+                return {"bad", "cut"} if need.spec.on_fail is OnFail.CASCADE else {"bad"}
+            case "excluded":
+                ends = self.ends(need)
+                return ends & {"waiting"} or {"cut" if self.gate(need) == "cut" else "ok"}
+            case _:
+                return {"waiting"}
+
+    def ends(self, node: Node) -> set[str]:
+        return {word for need in node.spec.needs for word in self.how(self.nodes[need])}
+
+    def gate(self, node: Node) -> str:
+        """Return open, shut, or why never: lost, or cut."""
+        if node.up is not None:
+            return "open" if node.has_turn else "shut"
+        ends = self.ends(node)
+        never = "cut" if "cut" in ends else "lost"
+        waits = "waiting" in ends
+        match node.spec.trigger:
+            case Trigger.ANY:
+                if "done" in ends or not ends & {"waiting", "bad", "cut"}:
+                    return "open"
+                return "shut" if waits else never
+            case Trigger.ALL_DONE:
+                return "shut" if waits else "open"
+            case Trigger.ALL:
+                is_lost = "cut" in ends
+            case Trigger.NONE_FAILED:
+                is_lost = "cut" in ends or ("bad" in ends and not waits)
+        return never if is_lost else "shut" if waits else "open"
+
+    def is_ready(self, node: Node) -> bool:
+        return node.status == "pending" and not node.delayed and self.gate(node) == "open"
+
+    def going(self, parent: Node) -> list[Node]:
+        return [child for child in parent.children if child.is_live]
+
+    # What follows from what is.
 
     def advance(self) -> None:
-        """R2-17, R2-25: a failure stops everything; code that asks nothing begins by itself."""
-        if self.failing or self.those("failed") - self.tolerated():
-            self.failing = True
-            self.cancel_open()
-        for n in self.ready():
-            if self.specs[n].kind is StepKind.CODE and (
-                self.tries[n] or not self.specs[n].has_when
-            ):
-                self.begin(n)
+        """Skip, then end families, then begin, until nothing moves; a paused run waits."""
+        while self.run == "running" and self.move():
+            pass
 
-    def cancel_open(self) -> None:
-        self.status |= dict.fromkeys(self.open(), "cancelled")
-        self.held.clear()
+    def move(self) -> bool:
+        nodes = self.everything()
+        for node in nodes:
+            if node.status == "pending" and self.gate(node) in {"cut", "lost"}:
+                self.skip(node, took_along=self.gate(node) == "cut")
+                return True
+        for node in nodes:
+            failed = sum(child.status == "failed" for child in node.below)
+            is_short = len(node.below) - failed < node.needed
+            if node.is_parent and node.status == "blocked" and is_short:
+                self.fail(node)
+                return True
+        for node in nodes:
+            if self.is_ready(node) and (self.failing or not self.speaks(node)):
+                self.begin(node) if not self.failing else self.end(node, "cancelled")
+                return True
+        return False
 
-    def begin(self, n: int) -> None:
-        self.status[n] = "running"
-        self.tries[n] += 1
-        self.held.discard(n)
+    def speaks(self, node: Node) -> bool:
+        """Whether user code has to say something before the step begins."""
+        if node.prompted or node.failures + node.crashes:
+            return False
+        has_when = node.spec.has_when and node.up is None
+        is_each = node.up is None and node.spec.each is not None
+        is_loop = node.up is None and node.spec.repeat is not None
+        return has_when or is_each or (not node.is_code and not is_loop)
 
-    def end(self, n: int, status: str) -> None:
-        self.status[n] = status
+    def begin(self, node: Node) -> None:
+        if node.up is None and node.spec.repeat is not None:
+            self.iterate(node)
+            return
+        node.status, node.delayed = "running", False
+        node.tries += 1
+        node.prompted = not node.is_code
+
+    def iterate(self, node: Node) -> None:
+        node.status = "blocked"
+        node.below.append(Node(node.spec, f"{node.key}[{len(node.below) + 1}]", node))
+        node.needed = len(node.below)
+
+    def end(self, node: Node, status: str) -> None:
+        node.status, node.delayed = status, False
+        self.let_go(node.up)
+
+    def let_go(self, parent: Node | None) -> None:
+        """F13: a place that is free goes to the next member of the list."""
+        if parent is None or parent.spec.each is None or parent.status != "blocked":
+            return
+        waiting = [child for child in parent.below if child.is_live and not child.has_turn]
+        places = parent.spec.each.parallel - len(self.going(parent)) + len(waiting)
+        for child in waiting[: max(0, places)]:
+            child.has_turn = True
+
+    def skip(self, node: Node, *, took_along: bool = False) -> None:
+        node.took_along = took_along or node.spec.on_skip is OnSkip.CASCADE
+        self.end(node, "skipped")
+
+    def fail(self, node: Node) -> None:
+        """R2-17, D2-07: a child's failure is its parent's to judge; others end the run or do not."""
+        self.end(node, "failed")
+        ends_run = node.up is None and node.spec.on_fail is OnFail.FAIL
+        spared = "running" if ends_run and self.graph.siblings is Siblings.DRAIN else ""
+        others = self.everything() if ends_run else node.all()
+        self.failing = self.failing or ends_run
+        self.cancel([other for other in others if other is not node], spared)
+
+    def cancel(self, nodes: list[Node], spared: str = "") -> None:
+        for node in nodes:
+            if node.is_live and node.status != spared:
+                node.status, node.delayed = "cancelled", False
+
+    def complete(self, node: Node) -> None:
+        self.end(node, "completed")
+        self.cancel(node.all())
+
+    def try_again(self, node: Node, *, lost: bool = False) -> None:
+        """F30: losses are bounded apart from failures, and cost no delay."""
+        retry = node.spec.retry if "/" not in node.key else None
+        node.crashes, node.failures = node.crashes + lost, node.failures + (not lost)
+        most = retry.max_attempts if retry else 1
+        if node.crashes >= CRASHES if lost else node.failures >= most or self.failing:
+            self.fail(node)
+            return
+        node.status = "pending"
+        node.delayed = not lost and retry is not None and retry.base_seconds > 0
+
+    # What it is told.
+
+    def hear(self, given: inp.Input, key: str = "") -> None:
+        """Take one input that was accepted; *key* names its step."""
+        match given:
+            case inp.CancelRequested():
+                self.cancel(self.everything())
+                self.run = "cancelled"
+            case inp.PauseRequested():
+                self.run = "paused"
+            case inp.ResumeRequested():
+                self.run = "running"
+            case inp.RetryRequested(from_step=start):
+                self.retry(None if start is None else self.find(key))
+            case inp.ReportRendered(answer=answer, actor=""):
+                is_good = not self.failing and not isinstance(answer, Failure)
+                self.run = "completed" if is_good else "failed"
+            case inp.TimerFired(kind=inp.TimerKind.RUN_DEADLINE):
+                self.failing = True
+                self.cancel(self.everything())
+            case inp.StallFound(missing=missing):
+                for name in dict.fromkeys(key.split()) if missing else ():
+                    self.adopt(self.find(name))
+            case inp.RenderRequested() | inp.ReportRendered():
+                pass
+            case _:
+                self.hear_step(given, self.find(key))
         self.advance()
 
-    def flaky(self, n: int) -> None:
-        self.failures[n] += 1
-        retry = self.specs[n].retry
-        if self.failures[n] >= retry.max_attempts:
-            self.end(n, "failed")
-        elif retry.base_seconds > 0:
-            self.status[n] = "pending"
-            self.held.add(n)
+    def hear_step(self, given: inp.Input, node: Node) -> None:
+        match given:
+            case inp.TaskSettled(outcome=outcome):
+                self.settle(node, outcome)
+            case inp.TaskLost():
+                self.try_again(node, lost=True)
+            case inp.StopRequested():
+                self.fail(node)
+            case inp.CallAsked(key=name):
+                spec = StepSpec(f"{node.key}/{name}", StepKind.AGENT)
+                node.calls[name] = Node(spec, spec.key, node, prompted=True)
+            case inp.TimerFired(kind=kind):
+                self.fire(node, kind)
+            case inp.ApprovalGiven():
+                self.decide(node, given)
+            case _:
+                self.answer(node, given)
+
+    def settle(self, node: Node, outcome: inp.Outcome) -> None:
+        match outcome:
+            case inp.Succeeded():
+                self.complete(node)
+            case inp.Errored(error=error) if error.code == "flaky":
+                self.try_again(node)
+            case inp.Errored():
+                self.fail(node)
+            case inp.Stopped():
+                self.cancel(self.everything())
+                self.run = "cancelled"
+
+    def fire(self, node: Node, kind: inp.TimerKind) -> None:
+        asked = node.spec.approval
+        match kind:
+            case inp.TimerKind.RETRY:
+                node.delayed = False
+            case inp.TimerKind.QUEUE:
+                self.fail(node)
+            case inp.TimerKind.WAKE:
+                self.complete(node)
+            case inp.TimerKind.EXPIRY:
+                is_bad = asked is not None and asked.on_expiry.value == "fail"
+                self.fail(node) if is_bad else self.complete(node)
+            case _:
+                pass
+
+    def adopt(self, node: Node) -> None:
+        if node.status == "running":
+            self.try_again(node, lost=True)
+        elif node.delayed:
+            node.delayed = False
+        elif node.spec.kind is StepKind.WAIT:
+            self.complete(node)
+
+    def answer(self, node: Node, given: inp.Input) -> None:
+        match given:
+            case inp.Expanded(keys=keys):
+                self.expand(node, list(keys))
+            case inp.WaitSet(seconds=seconds) if seconds > 0:
+                node.status, node.tries = "blocked", node.tries + 1
+            case inp.WaitSet():
+                self.complete(node)
+            case inp.ApprovalBuilt():
+                node.status, node.tries = "blocked", node.tries + 1
+            case inp.LoopJudged(answer=bool(is_over)):
+                self.judge(node, is_over=is_over)
+            case inp.Gathered() if not isinstance(given.answer, Failure):
+                self.complete(node)
+            case inp.GuardEvaluated(answer=False):
+                self.skip(node)
+            case _ if isinstance(getattr(given, "answer", None), Failure):
+                self.fail(node)
+            case _:
+                self.begin(node)
+
+    def expand(self, node: Node, keys: list[str]) -> None:
+        each = node.spec.each
+        assert each is not None
+        kept = keys[: each.max_items]
+        needed = each.needed(len(kept))
+        if (kept != keys and each.overflow.value == "fail") or needed > len(kept):
+            self.fail(node)
+            return
+        node.status, node.needed, node.took_list = "blocked", needed, True
+        node.below = [Node(node.spec, f"{node.key}[{k}]", node, has_turn=False) for k in kept]
+        self.let_go(node)
+
+    def judge(self, node: Node, *, is_over: bool) -> None:
+        repeat = node.spec.repeat
+        assert repeat is not None
+        if not is_over and len(node.below) < repeat.at_most:
+            self.iterate(node)
+        elif is_over or not repeat.fails_when_exhausted:
+            self.complete(node)
         else:
-            self.begin(n)
+            self.fail(node)
 
-    def lost(self, n: int) -> None:
-        self.crashes[n] += 1
-        if self.crashes[n] >= CRASHES:
-            self.end(n, "failed")
+    # D2-10: the first decision stands; a redo is bounded.
+
+    def decide(self, node: Node, given: inp.ApprovalGiven) -> None:
+        asked = node.spec.approval
+        assert asked is not None
+        then = given.then or asked.on_reject.value
+        if given.approved or then == CONTINUE:
+            self.complete(node)
+        elif then == REDO and node.redos < asked.max_redos and asked.redo_from is not None:
+            node.redos += 1
+            again = self.following({id(self.nodes[asked.redo_from]), id(node)})
+            again = [one for one in again if one.status != "excluded"]
+            self.cancel([one for root in again for one in root.all() if one is not node])
+            self.anew(again, [], [], self.nodes[asked.redo_from].key)
         else:
-            self.begin(n)
+            self.fail(node)
 
-    def deadline(self) -> None:
-        if self.open():
-            self.failing = True
-            self.advance()
+    # F40: what begins anew, and what it remembers.
 
-    def cancel(self) -> None:
-        self.cancel_open()
-        self.run = "cancelled"
+    def following(self, first: set[int]) -> list[Node]:
+        """The given roots and all that need them, through excluded ones too."""
+        while (
+            more := {
+                id(node)
+                for node in self.nodes
+                if {id(self.nodes[need]) for need in node.spec.needs} & first
+            }
+            - first
+        ):
+            first = first | more
+        return [node for node in self.nodes if id(node) in first]
 
-    def reported(self, *, well: bool) -> None:
-        """R2-21, R2-45."""
-        if self.run == "running" and not self.open():
-            self.run = "completed" if well and not self.failing else "failed"
+    def retry(self, start: Node | None) -> None:
+        def is_bad(node: Node) -> bool:
+            ended_ill = node.status in {"failed", "cancelled"}
+            return ended_ill or any(is_bad(c) for c in node.children if c.status != "cancelled")
+
+        def is_stuck(node: Node) -> bool:
+            is_fatal = node.status == "failed" and node.spec.on_fail is OnFail.FAIL
+            return is_fatal or node.status == "cancelled"
+
+        roots = {id(n) for n in self.nodes if is_stuck(n) or (start is None and is_bad(n))}
+        line = [] if start is None else [start]
+        while line and line[0].up is not None:
+            line.insert(0, line[0].up)
+        lists = [n for n in self.nodes if n.took_list and (id(n) in roots or n in line[:-1])]
+        whole = roots - {id(n) for n in lists} | {id(n) for n in line[:1] if n not in lists}
+        if line[:1] == line[-1:]:
+            whole |= {id(n) for n in line}
+        below = {id(n) for n in self.needing(lists)}
+        steps = [n for n in self.following(whole | below) if n.status != "excluded"]
+        lists = [n for n in lists if n not in steps]
+        members = [c for n in lists for c in n.below if is_bad(c) or c in line]
+        self.run, self.failing = "running", False
+        self.anew(steps, members, lists, "" if start is None else start.key)
+
+    def needing(self, needs: list[Node]) -> list[Node]:
+        found = [n for n in self.nodes if any(self.nodes[m] in needs for m in n.spec.needs)]
+        return self.following({id(node) for node in found})
+
+    def anew(self, steps: list[Node], members: list[Node], lists: list[Node], named: str) -> None:
+        stale = self.needing([*steps, *lists])
+        for node in [*steps, *members]:
+            is_fresh = node in stale or node.key == named or node.is_parent
+            done = [name for name, call in node.calls.items() if call.status == "completed"]
+            kept = [name for name in done if not is_fresh and node.calls[name].key != named]
+            node.calls = {name: node.calls[name] for name in kept}
+            node.status, node.failures, node.crashes = "pending", 0, 0
+            node.delayed = node.prompted = node.took_along = node.took_list = False
+            node.below, node.needed, node.has_turn = [], 0, node.up is None
+        for parent in lists:
+            parent.status = "blocked"
+            self.let_go(parent)
+        self.generation += 1

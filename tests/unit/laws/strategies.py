@@ -7,9 +7,29 @@ from zlib import crc32
 from hypothesis import strategies as st
 
 from flowrunner.core import inputs as inp
-from flowrunner.core.graph import Graph, OnFail, RetryPolicy, StepKind, StepSpec
+from flowrunner.core.graph import (
+    ApprovalSpec,
+    EachSpec,
+    Expiry,
+    Graph,
+    Limits,
+    OnFail,
+    OnSkip,
+    Overflow,
+    Rejection,
+    RepeatSpec,
+    RetryPolicy,
+    Siblings,
+    StepKind,
+    StepSpec,
+    Trigger,
+)
 from flowrunner.core.model import Ref
 from unit.laws.world import FATAL, FLAKY
+
+KINDS = (*[StepKind.AGENT] * 3, *[StepKind.CODE] * 3, StepKind.APPROVAL, StepKind.WAIT)
+FAILS = (*[OnFail.FAIL] * 3, OnFail.TOLERATE, OnFail.SKIP, OnFail.CASCADE)
+TRIGGERS = (*[Trigger.ALL] * 3, Trigger.ANY, Trigger.NONE_FAILED, Trigger.ALL_DONE)
 
 
 def numbers(max_size: int, min_size: int = 0) -> st.SearchStrategy[list[int]]:
@@ -21,7 +41,7 @@ def _spread(seed: int, length: int) -> list[int]:
     return [crc32(f"{seed}/{n}".encode()) for n in range(length)]
 
 
-choices = numbers(40)
+choices = numbers(60)
 """Which of the possible things happens next; see `world.steps_of`."""
 
 
@@ -41,22 +61,64 @@ def a_random_graph(picks: list[int]) -> Graph:
     """Return one step per pick; a step may need later ones of the flow as well."""
     shuffled = sorted(range(len(picks)), key=lambda n: crc32(f"{picks[n]}".encode()))
     place = {n: shuffled.index(n) for n in range(len(picks))}
-    steps = {place[n]: _a_step(pick, n, place) for n, pick in enumerate(picks)}
+    steps = {place[n]: _Step(pick, n, place).spec() for n, pick in enumerate(picks)}
     deadline = 60.0 if sum(picks) % 2 else None
-    return Graph(tuple(steps[n] for n in range(len(picks))), deadline)
+    siblings = Siblings.DRAIN if sum(picks) % 3 == 0 else Siblings.STOP
+    return Graph(tuple(steps[n] for n in range(len(picks))), deadline, siblings)
 
 
-def _a_step(pick: int, n: int, place: dict[int, int]) -> StepSpec:
-    wanted = range(pick >> 20 & 3)
-    needs = {place[(pick >> 6 + 4 * turn) % n] for turn in wanted} if n else set[int]()
-    return StepSpec(
-        f"s{place[n]}",
-        StepKind.CODE if pick & 1 else StepKind.AGENT,
-        needs=tuple(sorted(needs)),
-        has_when=bool(pick & 2),
-        on_fail=OnFail.TOLERATE if pick & 4 else OnFail.FAIL,
-        retry=RetryPolicy(1 + (pick >> 3) % 3, 2.0 if pick & 32 else 0.0),
-    )
+class _Step:
+    def __init__(self, pick: int, n: int, place: dict[int, int]) -> None:
+        self.pick, self.n, self.place = pick, n, place
+
+    def roll(self, name: str, sides: int) -> int:
+        """Each property of a step has a die of its own."""
+        return crc32(f"{self.pick}/{name}".encode()) % sides
+
+    def spec(self) -> StepSpec:
+        roll, kind = self.roll, KINDS[self.roll("kind", len(KINDS))]
+        needs = self.needs()
+        family = roll("family", 5) if kind.is_offered else -1
+        return StepSpec(
+            f"s{self.place[self.n]}",
+            kind,
+            needs=needs,
+            has_when=roll("when", 3) == 0,
+            on_fail=FAILS[roll("on_fail", len(FAILS))],
+            retry=RetryPolicy(1 + roll("tries", 3), 2.0 * roll("delay", 2)),
+            limits=Limits(queue_seconds=9.0 if roll("queue", 3) == 0 else None),
+            trigger=TRIGGERS[roll("trigger", len(TRIGGERS))],
+            on_skip=OnSkip.CASCADE if roll("on_skip", 4) == 0 else OnSkip.SATISFY,
+            each=self.each() if family == 0 else None,
+            repeat=RepeatSpec(1 + roll("most", 3), roll("exhausted", 2) == 0)
+            if family == 1
+            else None,
+            approval=self.approval(needs) if kind is StepKind.APPROVAL else None,
+        )
+
+    def needs(self) -> tuple[int, ...]:
+        wanted = range(self.roll("needs", 4)) if self.n else ()
+        return tuple(sorted({self.place[self.roll(f"need {turn}", self.n)] for turn in wanted}))
+
+    def each(self) -> EachSpec:
+        quorum = self.roll("quorum", 3)
+        return EachSpec(
+            max_items=3,
+            overflow=list(Overflow)[self.roll("overflow", 2)],
+            quorum_count=1 if quorum == 1 else None,
+            quorum_share=0.5 if quorum == 2 else None,
+            parallel=1 + self.roll("parallel", 3),
+        )
+
+    def approval(self, needs: tuple[int, ...]) -> ApprovalSpec:
+        return ApprovalSpec(
+            expires_seconds=90.0 if self.roll("expires", 2) else None,
+            on_expiry=list(Expiry)[self.roll("on_expiry", 3)],
+            remind_seconds=30.0 if self.roll("remind", 2) else None,
+            on_reject=list(Rejection)[self.roll("on_reject", 2)],
+            redo_from=needs[self.roll("redo", len(needs))] if needs else None,
+            max_redos=self.roll("redos", 3),
+        )
 
 
 _steps = st.integers(-2, 7)
@@ -66,6 +128,8 @@ _outcomes = st.sampled_from(
     [inp.Succeeded(Ref("o")), inp.Errored(FATAL), inp.Errored(FLAKY), inp.Stopped("x")]
 )
 _excluded = st.lists(st.tuples(_steps, st.just("gate")), max_size=2).map(tuple)
+_said = st.just("r"), st.just("ann")
+_refs = st.just(Ref("x"))
 
 anything: st.SearchStrategy[inp.Input] = st.one_of(
     st.builds(inp.Launched, st.just("f"), st.just("small"), st.just("d"), _excluded),
@@ -73,9 +137,30 @@ anything: st.SearchStrategy[inp.Input] = st.one_of(
     st.builds(inp.TaskLost, _steps, _small, _small, st.just("r")),
     st.builds(inp.GuardEvaluated, _steps, st.booleans() | st.just(FATAL)),
     st.builds(inp.PromptBuilt, _steps, _answers),
+    st.builds(inp.Expanded, _steps, st.sampled_from([(), ("a",), ("a", "b")]), _refs),
+    st.builds(inp.WaitSet, _steps, st.sampled_from([-1.0, 0.0, 5.0])),
+    st.builds(inp.ApprovalBuilt, _steps, _refs, st.just("digest")),
+    st.builds(inp.Gathered, _steps, _answers),
+    st.builds(inp.LoopJudged, _steps, _small, st.booleans() | st.just(FATAL), st.none() | _refs),
+    st.builds(inp.CallAsked, _steps, _small, _small, st.sampled_from("ab"), _refs),
+    st.builds(
+        inp.ApprovalGiven,
+        _steps,
+        _small,
+        st.booleans(),
+        st.just("ann"),
+        _refs,
+        st.just(""),
+        st.sampled_from(["", *Rejection, "what?"]),
+    ),
     st.builds(inp.TimerFired, st.sampled_from(inp.TimerKind), _steps, _small),
-    st.builds(inp.CancelRequested, st.just("r"), st.just("ann")),
-    st.builds(inp.ReportRendered, _answers),
+    st.builds(inp.CancelRequested, *_said),
+    st.builds(inp.PauseRequested, *_said),
+    st.builds(inp.ResumeRequested, *_said),
+    st.builds(inp.RetryRequested, *_said, st.none() | _steps),
+    st.builds(inp.StopRequested, _steps, *_said),
+    st.builds(inp.RenderRequested, st.just("ann")),
+    st.builds(inp.ReportRendered, _answers, st.just("ok"), st.sampled_from(["", "ann"])),
     st.builds(inp.StallFound, st.just("r"), st.lists(_steps, max_size=3).map(tuple)),
     st.builds(inp.Rejected, _steps, _small, _small, st.just("succeeded")),
 )

@@ -1,25 +1,31 @@
 """Whole runs: two replicas that lag and crash, against the naive rules of the reference."""
 
+from __future__ import annotations
+
 from hypothesis import settings
-from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from builders import statuses
 from flowrunner.core import inputs as inp
-from flowrunner.core.decision import Prepare
+from flowrunner.core.decision import Ask, Gather, Judge, Prepare, Verdict
 from flowrunner.core.folding import fold
-from flowrunner.core.graph import Graph, StepKind
-from flowrunner.core.model import Failure, Ref, RunState, StepStatus, unstarted
+from flowrunner.core.graph import Graph
+from flowrunner.core.model import RunState, RunStatus, StepStatus, unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
 from unit.laws.reference import Reference
-from unit.laws.soundness import assert_sound
+from unit.laws.soundness import assert_sound, current
 from unit.laws.strategies import launches, numbers
-from unit.laws.world import FATAL, FLAKY, World, a_world
+from unit.laws.world import (
+    World,
+    a_world,
+    afterwards,
+    assert_caused,
+    happenings,
+    unlikely,
+)
 
-DEADLINE = (inp.TimerKind.RUN_DEADLINE, inp.RUN_LEVEL)
-turns = numbers(6, 1)
-"""Each says which replica hears it, which way the run goes on, for whom, and how well."""
+turns = numbers(8, 1)
+"""Each says which replica hears it, and which of the possible things it is."""
 
 
 class Runs(RuleBasedStateMachine):
@@ -38,83 +44,58 @@ class Runs(RuleBasedStateMachine):
 
     @rule(turns=turns)
     def go_on(self, turns: list[int]) -> None:
-        """R2-17, R2-24, R2-28, R2-39, R2-41, D2-05: answers, ends, losses, retries."""
+        """R2-17..R2-41, D2-05, D2-10, D2-13, F12..F16, F30: answers, ends, losses, timers, calls."""
         self.played(turns)
 
-    @rule(turns=turns, well=st.booleans())
-    def report(self, turns: list[int], well: bool) -> None:  # noqa: FBT001
-        """R2-21, R2-45: a report ends a run whose steps have ended, and no other."""
-        who, pick = self.played(turns)
-        if pick % 4 == 0 or not self.reference.open():
-            answer = Ref("report") if well else Failure("definition_error", "raised")
-            self.tell(who, inp.ReportRendered(answer))
-            self.reference.reported(well=well)
+    @rule(turns=turns)
+    def disturb(self, turns: list[int]) -> None:
+        """R2-40, R2-48, D2-11, F38, F39: fatal errors, stops, a pause, stalls, rarely the end."""
+        self.pick(self.played(turns), unlikely(self.world))
+
+    @rule(turns=turns)
+    def begin_anew(self, turns: list[int]) -> None:
+        """F40, D2-32: an ended run is retried, from any step, or rendered again."""
+        turn = self.played(turns)
+        if self.world.state.status.is_terminal:
+            self.pick(turn, afterwards(self.world))
 
     @rule(turns=turns)
     def repeat(self, turns: list[int]) -> None:
-        """R2-38, I5, P1: a result, a loss or a timer that was heard before changes nothing."""
-        who, pick = self.played(turns)
-        old = [given for given in self.world.told if self.is_over(given)]
-        if old:
-            self.tell(who, old[pick % len(old)])
-
-    @rule(turns=turns)
-    def impersonate(self, turns: list[int]) -> None:
-        """P2, D2-17: the right attempt with another epoch cannot commit."""
-        who, pick = self.played(turns)
-        for step, (attempt, epoch) in sorted(self.world.leases.items())[: pick % 2 + 1]:
-            zombie = inp.TaskSettled(step, attempt, epoch + 1_000, inp.Succeeded(Ref("zombie")))
-            assert not self.tell(who, zombie)
-
-    @rule(turns=turns)
-    def interrupt(self, turns: list[int]) -> None:
-        """R2-40, R2-48, D2-11: rarely a cancel, an agent stopped, or the deadline."""
-        who, pick = self.played(turns)
-        if self.reference.run != "running":
-            return
-        if pick in {0, 1}:
-            self.tell(who, inp.CancelRequested("r", "ann"))
-            self.reference.cancel()
-        elif pick in {2, 3} and self.world.leases:
-            step, (attempt, epoch) = min(self.world.leases.items())
-            assert self.tell(who, inp.TaskSettled(step, attempt, epoch, inp.Stopped("by hand")))
-            self.reference.cancel()
-        elif pick in {4, 5, 6, 7, 8, 9} and DEADLINE in self.world.timers:
-            self.tell(who, inp.TimerFired(*DEADLINE, 0))
-            self.reference.deadline()
+        """R2-38, I5, P1: what ended an attempt or a timer that is gone changes nothing again."""
+        turn = self.played(turns)
+        self.pick(turn, [given for given in self.world.told if self.is_over(given)])
 
     @rule(turns=turns)
     def crash(self, turns: list[int]) -> None:
         """I6: a replica forgets everything and folds the log."""
-        who, _ = self.played(turns)
+        who = self.played(turns) % 2
         self.replicas[who] = fold(unstarted(self.world.graph), self.world.log)
-
-    @rule(turns=turns)
-    def suspect(self, turns: list[int]) -> None:
-        """P4: a needless report of a stall moves nothing."""
-        who, _ = self.played(turns)
-        self.tell(who, inp.StallFound("r"))
 
     @invariant()
     def agrees_with_the_rules(self) -> None:
-        """R2-18..R2-24, I7: every status is what the naive rules say, and who is ready too."""
-        expected = {f"s{n}": status for n, status in self.reference.status.items()}
-        assert statuses(self.world.state) == {"run": self.reference.run, **expected}
-        attempts = {n: step.attempt for n, step in enumerate(self.world.state.steps)}
-        assert attempts == self.reference.tries
-        if self.reference.run == "running":
-            assert self.questions == sorted(self.reference.ready())
-        assert set(outstanding(self.world.state)) == self.world.asked
+        """R2-17..R2-24, I7, F12: every status is what the naive rules say, and each question too."""
+        state, nodes = self.world.state, self.reference.everything()
+        present = sorted(current(state))
+        assert {state.spec(n).key: str(state.steps[n].status) for n in present} == {
+            node.key: node.status for node in nodes
+        }
+        attempts = {state.spec(n).key: state.steps[n].attempt for n in present}
+        assert attempts == {node.key: node.tries for node in nodes}
+        assert str(state.status) == self.reference.run
+        assert {self.question(ask) for ask in self.world.asked} == self.reference.questions()
+        counts = self.reference.tolerated(), self.reference.generation
+        assert (state.tolerated, state.generation) == counts
 
     @invariant()
     def is_sound(self) -> None:
-        """I1, I2, I3: counters count, leases are running steps, an ended run has neither."""
+        """I1, I2, I3, P4, P6: counters count, leases are running steps, nothing stands still."""
         state = self.world.state
         assert_sound(state)
+        assert_caused(self.world)
         running = {n for n, s in enumerate(state.steps) if s.status is StepStatus.RUNNING}
         assert set(self.world.leases) == running
-        if state.status.is_terminal:
-            assert (self.world.leases, self.world.timers, self.world.asked) == ({}, {}, set())
+        if state.status is RunStatus.RUNNING:
+            assert set(outstanding(state)) == self.world.asked
 
     @invariant()
     def replicas_agree(self) -> None:
@@ -123,19 +104,18 @@ class Runs(RuleBasedStateMachine):
             assert fold(state, self.world.log[state.version :]) == self.world.state
         assert self.world.state.version == len(self.world.log)
 
-    def played(self, turns: list[int]) -> tuple[int, int]:
-        """Play all turns but the first, which says who and how the rule goes on."""
+    def played(self, turns: list[int]) -> int:
+        """Play all turns but the first, which says how the rule goes on."""
         for turn in turns[1:]:
-            who, pick, luck = turn % 2, turn // 2 % 97, turn // 256 % 64
-            ways = [(self.answer, self.questions), (self.end, sorted(self.world.leases))]
-            ways = [(way, steps) for way, steps in [*ways, (self.retry, self.retries)] if steps]
-            if ways:
-                way, steps = ways[pick % len(ways)]
-                way(who, steps[pick // 3 % len(steps)], luck)
-        return turns[0] % 2, turns[0] // 2 % 64
+            self.pick(turn, happenings(self.world))
+        return turns[0]
 
-    def tell(self, who: int, given: inp.Input) -> bool:
-        """Commit what a replica decides, by compare and swap; whether its guards held."""
+    def pick(self, turn: int, options: list[inp.Input]) -> None:
+        if options:
+            self.tell(turn % 2, options[turn // 2 % len(options)])
+
+    def tell(self, who: int, given: inp.Input) -> None:
+        """Commit what a replica decides, by compare and swap, if its guards hold."""
         state = self.replicas[who]
         decision = decide(state, [given])
         if state.version != self.world.state.version:
@@ -143,63 +123,22 @@ class Runs(RuleBasedStateMachine):
             decision = decide(state, [given])
         self.world.told.append(given)
         if not self.world.holds(decision.guards):
-            return False
+            return
+        if decision.verdicts == (Verdict.ACCEPTED,):
+            self.reference.hear(given, names_of(state, given))
         self.world.commit(decision)
         self.replicas[who] = fold(state, decision.events)
-        return True
 
-    def answer(self, who: int, step: int, luck: int) -> None:
-        spec = self.world.graph.steps[step]
-        if luck == 1:
-            self.tell(who, inp.PromptBuilt(step, Failure("definition_error", "raised")))
-            self.reference.end(step, "failed")
-        elif luck % 4 == 2 and spec.has_when:
-            self.tell(who, inp.GuardEvaluated(step, answer=False))
-            self.reference.end(step, "skipped")
-        else:
-            agent = spec.kind is StepKind.AGENT
-            built = inp.PromptBuilt(step, Ref(f"p{step}"))
-            self.tell(who, built if agent else inp.GuardEvaluated(step, answer=True))
-            self.reference.begin(step)
-
-    def end(self, who: int, step: int, luck: int) -> None:
-        attempt, epoch = self.world.leases[step]
-        match luck % 8:
-            case 1:
-                error = FATAL if luck == 1 else FLAKY
-                assert self.tell(who, inp.TaskSettled(step, attempt, epoch, inp.Errored(error)))
-                if luck == 1:
-                    self.reference.end(step, "failed")
-                else:
-                    self.reference.flaky(step)
-            case 2:
-                assert self.tell(who, inp.TaskLost(step, attempt, epoch, "died"))
-                self.reference.lost(step)
-            case 3:
-                assert self.tell(who, inp.StallFound("its task is gone", (step, step)))
-                self.reference.lost(step)
+    def question(self, ask: Ask) -> str:
+        match ask:
+            case Prepare(step=step):
+                return f"prepare {self.world.state.spec(step).key}"
+            case Gather(step=step):
+                return f"gather {self.world.state.spec(step).key}"
+            case Judge(step=step):
+                return f"judge {self.world.state.spec(step).key}"
             case _:
-                done = inp.Succeeded(Ref("o"))
-                assert self.tell(who, inp.TaskSettled(step, attempt, epoch, done))
-                self.reference.end(step, "completed")
-
-    def retry(self, who: int, step: int, luck: int) -> None:
-        kind = inp.TimerKind.RETRY
-        timer = inp.TimerFired(kind, step, self.world.timers[kind, step])
-        if luck % 4 == 1:
-            del self.world.timers[kind, step]
-            assert self.tell(who, inp.StallFound("its timer is gone", (step,)))
-        else:
-            assert self.tell(who, timer)
-        self.reference.begin(step)
-
-    @property
-    def questions(self) -> list[int]:
-        return sorted(ask.step for ask in self.world.asked if isinstance(ask, Prepare))
-
-    @property
-    def retries(self) -> list[int]:
-        return sorted(step for kind, step in self.world.timers if kind is inp.TimerKind.RETRY)
+                return "render"
 
     def is_over(self, given: inp.Input) -> bool:
         match given:
@@ -213,5 +152,17 @@ class Runs(RuleBasedStateMachine):
                 return False
 
 
+def names_of(state: RunState, given: inp.Input) -> str:
+    """Name the steps that an input is about, as the reference knows them."""
+    match given:
+        case inp.StallFound(missing=missing):
+            return " ".join(state.spec(number).key for number in missing)
+        case inp.RetryRequested(from_step=number):
+            return "" if number is None else state.spec(number).key
+        case _:
+            number = getattr(given, "step", -1)
+            return "" if number < 0 else state.spec(number).key
+
+
 TestRuns = Runs.TestCase
-TestRuns.settings = settings(stateful_step_count=25)
+TestRuns.settings = settings(stateful_step_count=20)
