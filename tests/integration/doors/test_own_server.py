@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import signal
 from pathlib import Path
@@ -34,7 +35,7 @@ async def test_a_run_brings_its_own_service(terminal: Terminal, database: Databa
 
     assert (done.code, done.out) == (0, "# Hello Ada\n")
     assert [(run["status"], run["outcome"], run["launched_by"]) for run in listed] == [
-        ("completed", "greeted", "local")
+        ("completed", "greeted", getpass.getuser())
     ]
     assert report.json["markdown"] == "# Hello Ada"
     assert await database.value("SELECT count(*) FROM task_queue") == 0
