@@ -5,7 +5,7 @@ Nothing here reads a clock: delays are relative, and the database adds them to i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flowrunner.core import approving, beginning, controlling, settling
 from flowrunner.core import events as ev
@@ -22,9 +22,8 @@ def decide(state: RunState, inputs: Sequence[inp.Input]) -> Decision:
     The order of a batch does not decide how the run ends: `precedence` does (D2-33).
     """
     deciding = Deciding(state)
-    order = sorted(range(len(inputs)), key=lambda n: precedence(inputs[n]))
     verdicts = [Verdict.LATE] * len(inputs)
-    for index in order:
+    for index in _order(inputs, len(state.graph.steps)):
         verdicts[index] = _take(deciding, inputs[index])
     asks = _advance(deciding)
     return Decision(
@@ -34,6 +33,18 @@ def decide(state: RunState, inputs: Sequence[inp.Input]) -> Decision:
         asks,
         tuple(verdicts),
     )
+
+
+def _order(inputs: Sequence[inp.Input], known: int) -> Iterable[int]:
+    """Who is heard first; children before their parents, whose end would stop them (D2-32)."""
+    if len(inputs) < 2:  # noqa: PLR2004
+        return range(len(inputs))
+
+    def rank(index: int) -> tuple[int, int]:
+        number: int = getattr(inputs[index], "step", 0)
+        return precedence(inputs[index]), -number if number >= known else 0
+
+    return sorted(range(len(inputs)), key=rank)
 
 
 def _take(deciding: Deciding, given: inp.Input) -> Verdict:

@@ -77,7 +77,11 @@ def test_a_batch_is_its_parts(launch: Launch, picks: list[int], chosen: list[int
 
     together = fold(world.state, decide(world.state, batch).events)
     state = world.state
-    for given_ in sorted(batch, key=precedence):
+    known = len(world.graph.steps)
+    children_first = sorted(
+        batch, key=lambda given_: min(0, known - getattr(given_, "step", 0) - 1)
+    )
+    for given_ in sorted(children_first, key=precedence):
         state = fold(state, decide(state, [given_]).events)
 
     assert statuses(together) == statuses(state)
