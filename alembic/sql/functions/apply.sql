@@ -142,6 +142,9 @@ BEGIN
             PERFORM write_approvals_v1(p->'approvals', v_ok);
         END IF;
         PERFORM offer_tasks_v1(p->'tasks', v_ok);
+        IF p ? 'unoffered' THEN
+            PERFORM record_tasks_v1(p->'unoffered', v_ok);
+        END IF;
         PERFORM set_timers_v1(p->'timers', v_ok);
         PERFORM append_events_v1(p->'events', v_ok);
 

@@ -29,6 +29,9 @@ BEGIN
     INSERT INTO live_runs (run_id) VALUES (r);
     PERFORM insert_steps_v1(p->'steps', r, ARRAY[r]);
     PERFORM offer_tasks_v1(p->'tasks', ARRAY[r]);
+    IF p ? 'unoffered' THEN
+        PERFORM record_tasks_v1(p->'unoffered', ARRAY[r]);
+    END IF;
     PERFORM set_timers_v1(p->'timers', ARRAY[r]);
     IF p ? 'approvals' THEN
         PERFORM write_approvals_v1(p->'approvals', ARRAY[r]);

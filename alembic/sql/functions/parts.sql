@@ -28,6 +28,20 @@ BEGIN
 END
 $$;
 
+-- Attempts that were over in the very decision that began them: never offered, but on record.
+CREATE OR REPLACE FUNCTION record_tasks_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO tasks (run_id, step_no, attempt, project_id, step_key, kind, queue, agent, model,
+                       persona, mode_id, input_ref, total_seconds, idle_seconds)
+    SELECT x.run, x.s, x.a, x.project, x.key, x.kind, x.queue, x.agent, x.model, x.persona,
+           'plan', decode(x.prompt, 'hex'), x.total, x.idle
+      FROM jsonb_to_recordset(p) AS x (
+               run uuid, s integer, a integer, project bigint, key text, kind text, queue text,
+               agent text, model text, persona text, prompt text, total real, idle real)
+     WHERE x.run = ANY (p_ok);
+END
+$$;
+
 CREATE OR REPLACE FUNCTION append_events_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO flow_step_events (run_id, seq, type, step_no, body)

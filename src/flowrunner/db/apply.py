@@ -90,6 +90,7 @@ def _rows(change: Change) -> Json:
         "left": steps.left(),
         "approvals": approval_rows(change),
         "tasks": steps.tasks(),
+        "unoffered": steps.tasks(offered=False),
         "timers": timer_rows(run, decision, change.after),
         "events": event_rows(run, change.before.version, decision),
         "ended": [run] if is_over and not was_over else [],

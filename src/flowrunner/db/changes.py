@@ -107,14 +107,13 @@ def spent(events: Iterable[ev.Event]) -> Usage:
     )
 
 
-def task_row(run: str, step: int, after: RunState, context: TaskContext) -> Json:
-    """The immutable row offered for the step's current attempt."""
-    spec = after.spec(step)
-    state = after.steps[step]
+def task_row(run: str, event: ev.StepDispatched, after: RunState, context: TaskContext) -> Json:
+    """The immutable row of the attempt that *event* began."""
+    spec = after.spec(event.step)
     return {
         "run": run,
-        "s": step,
-        "a": state.attempt,
+        "s": event.step,
+        "a": event.attempt,
         "project": context.project_id,
         "key": spec.key,
         "kind": spec.kind,
@@ -122,7 +121,7 @@ def task_row(run: str, step: int, after: RunState, context: TaskContext) -> Json
         "agent": context.agent if spec.kind is StepKind.AGENT else "",
         "model": context.model,
         "persona": spec.persona,
-        "prompt": state.prompt,
+        "prompt": event.prompt or after.steps[event.step].prompt,
         "total": spec.limits.total_seconds,
         "idle": spec.limits.idle_seconds,
     }

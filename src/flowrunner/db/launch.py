@@ -94,8 +94,8 @@ def _parts(new: NewRun, state: RunState, decision: Decision) -> dict[str, Any]:
         "timers": timer_rows(run, decision, state),
         "events": event_rows(run, 0, decision),
     }
-    approvals = approval_rows(change)
-    return {**parts, "approvals": approvals} if approvals else parts
+    rare = {"approvals": approval_rows(change), "unoffered": steps.tasks(offered=False)}
+    return {**parts, **{name: rows for name, rows in rare.items() if rows}}
 
 
 def _meta(new: NewRun) -> dict[str, Any]:

@@ -134,8 +134,10 @@ SELECT m.run_id AS id, m.flow, m.band, r.status, r.tolerated, r.outcome, m.title
               count(s.finished_at) AS steps_done,
               count(*) FILTER (WHERE s.status = 'failed') AS steps_failed,
               count(*) FILTER (WHERE s.status = 'running') AS steps_running
-         FROM flow_steps s WHERE s.run_id = m.run_id AND s.status <> 'excluded'
-           AND NOT s.left_behind) AS t
+         FROM flow_steps s
+         LEFT JOIN flow_steps p ON p.run_id = s.run_id AND p.step_no = s.parent_no
+        WHERE s.run_id = m.run_id AND s.status <> 'excluded'
+          AND NOT (s.left_behind OR coalesce(p.left_behind, false))) AS t
  WHERE m.run_id = ANY (%(ids)s)
  ORDER BY m.run_id DESC
 """

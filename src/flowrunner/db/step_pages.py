@@ -82,7 +82,8 @@ SELECT s.step_no, s.key, s.kind, s.persona, s.status, s.attempt, s.failures, s.c
        w.name AS worker, s.output_ref AS output,
        coalesce(s.truncated_bytes, 0) AS truncated_bytes,
        coalesce(s.replaced_count, 0) AS replaced_count,
-       p.key AS parent, s.item_no, s.left_behind AS replaced, s.redos,
+       p.key AS parent, s.item_no,
+       s.left_behind OR coalesce(p.left_behind, false) AS replaced, s.redos,
        f.total, f.live, f.completed, f.failed
   FROM flow_steps s
   LEFT JOIN task_queue q ON q.run_id = s.run_id AND q.step_no = s.step_no AND q.attempt = s.attempt
@@ -93,7 +94,7 @@ SELECT s.step_no, s.key, s.kind, s.persona, s.status, s.attempt, s.failures, s.c
    AND (%(statuses)s::text[] IS NULL OR s.status = ANY (%(statuses)s))
    AND (%(parent)s::text IS NULL OR p.key = %(parent)s)
    AND (%(key)s::text IS NULL OR s.key = %(key)s)
-   AND (%(replaced)s::boolean OR NOT s.left_behind)
+   AND (%(replaced)s::boolean OR NOT (s.left_behind OR coalesce(p.left_behind, false)))
  ORDER BY s.step_no
  LIMIT %(limit)s
 """

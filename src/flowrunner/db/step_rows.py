@@ -41,15 +41,18 @@ class StepRows:
         rows = [self._new_row(number) for number in range(len(self._change.after.steps))]
         return [{key: value for key, value in row.items() if key != "run"} for row in rows]
 
-    def tasks(self) -> list[Json]:
-        """One for each step that was offered anew and still is."""
+    def tasks(self, *, offered: bool = True) -> list[Json]:
+        """One for each attempt that began; *offered*: those that still stand, else the others."""
         after, context = self._change.after, self._change.context
         return [
-            task_row(self._run, number, after, context)
-            for number in self._notes
-            if after.steps[number].status is StepStatus.RUNNING
-            and after.steps[number].attempt > self._before(number).attempt
+            task_row(self._run, event, after, context)
+            for event in self._change.decision.events
+            if isinstance(event, ev.StepDispatched) and self._stands(event) is offered
         ]
+
+    def _stands(self, event: ev.StepDispatched) -> bool:
+        now = self._change.after.steps[event.step]
+        return now.status is StepStatus.RUNNING and now.attempt == event.attempt
 
     def withdrawn(self) -> list[Json]:
         """Steps whose task must leave the queue."""
@@ -72,20 +75,16 @@ class StepRows:
         ]
 
     def left(self) -> list[Json]:
-        """Children that are no longer their parent's, for it began anew, and their own children."""
-        waiting = [
-            number
-            for event in self._change.decision.events
-            if isinstance(event, ev.RunRetried)
-            for number in event.steps
-        ]
-        gone: dict[int, None] = {}
-        while waiting:
-            number = waiting.pop()
-            kept = () if number in gone else _members(self._change.after.steps[number].family)
-            lost = [n for n in self._children(number) if n not in set(kept)]
-            gone.update(dict.fromkeys(lost))
-            waiting += lost
+        """Children that are no longer their parent's, for it began anew.
+
+        Their own children stay theirs.
+        """
+        gone: set[int] = set()
+        for event in self._change.decision.events:
+            if isinstance(event, ev.RunRetried):
+                for number in event.steps:
+                    kept = set(_members(self._change.after.steps[number].family))
+                    gone.update(n for n in self._children(number) if n not in kept)
         return [{"run": self._run, "s": number} for number in sorted(gone)]
 
     def _children(self, number: int) -> Iterator[int]:

@@ -6,6 +6,7 @@ from fixtures.by_hand import ByHand, a_body
 from flowrunner.core import inputs as inp
 from flowrunner.core.folding import fold
 from flowrunner.core.graph import EachSpec, Graph, StepKind, StepSpec
+from flowrunner.core.model import RunState
 from flowrunner.core.scheduling import decide
 from flowrunner.db.runs import load_run
 
@@ -22,7 +23,8 @@ async def as_stored(run: ByHand) -> None:
     """The run's rows say what the log says, and nothing more."""
     loaded = await load_run(run.conn, run.run_id)
     assert loaded is not None
-    assert loaded.state == run.state
+    found = differences(loaded.state, run.state)
+    assert not found, found
 
 
 async def offer_at_once(run: ByHand, *keys: str) -> None:
@@ -34,3 +36,16 @@ async def offer_at_once(run: ByHand, *keys: str) -> None:
     numbers = range(len(run.state.steps), len(state.steps))
     later = decide(state, [inp.PromptBuilt(number, prompt) for number in numbers])
     await run.commit(run.change(first.then(later), {**bodies, **more}))
+
+
+def differences(stored: RunState, folded: RunState) -> list[str]:
+    """What differs, in words: of the run, and of each step."""
+    pairs = [
+        (name, getattr(stored, name), getattr(folded, name))
+        for name in ("status", "version", "remaining", "ready", "tolerated", "failure", "rejected")
+    ]
+    pairs += [("generation", stored.generation, folded.generation)]
+    pairs += [("children", list(stored.children), list(folded.children))]
+    numbers = range(max(len(stored.steps), len(folded.steps)))
+    pairs += [(f"step {n}", stored.steps[n], folded.steps[n]) for n in numbers]
+    return [f"{name}: the rows say {a}, the log {b}" for name, a, b in pairs if a != b]
