@@ -105,6 +105,9 @@ def look_at_family(deciding: Deciding, number: int) -> None:
         what = "iteration" if spec.repeat is not None else "member"
         message = f"{family.failed} of {family.size} {what}s failed, {family.needed} must complete"
         deciding.end_failed(number, Failure("children_failed", message))
+    elif family.completed + family.failed < family.size:
+        # Its other children were stopped while this one drained: half a list is no result.
+        deciding.emit(ev.StepCancelled(number, "sibling_failed"))
     elif spec.repeat is not None:
         deciding.asks[Judge(number, family.size)] = None
     else:
@@ -139,6 +142,8 @@ def judged(deciding: Deciding, given: inp.LoopJudged) -> Verdict:
         deciding.end_failed(number, given.answer)
     elif given.answer or given.iteration >= repeat.at_most:
         _end_loop(deciding, given, fails=not given.answer and repeat.fails_when_exhausted)
+    elif deciding.run.failure is not None:
+        deciding.emit(ev.StepCancelled(number, "sibling_failed"))
     else:
         deciding.emit(ev.StepIterated(number, deciding.draft.size, given.iteration + 1))
     return Verdict.ACCEPTED

@@ -112,31 +112,37 @@ class Deciding:
         tolerated = spec.parent is not None or spec.on_fail is not OnFail.FAIL
         self.emit(ev.StepFailed(number, attempt, error, tolerated, epoch, usage or Usage()))
         drains = not tolerated and self.draft.graph.siblings is Siblings.DRAIN
-        self.stop_children(number, "parent_failed", spares_running=drains)
+        self.stop_children(number, "parent_failed")
         if not tolerated:
             # D2-07: nothing stays live; what comes late from those that were stopped is rejected.
             self.cancel_steps("sibling_failed", spares_running=drains)
 
-    def stop_children(self, number: int, reason: str, *, spares_running: bool = False) -> None:
+    def stop_children(self, number: int, reason: str) -> None:
         """End the live children of a step, and theirs; the step itself is no longer blocked."""
         family = self.step(number).family
         if family is not None and family.live > 0:
             for child in self.draft.children(number):
-                self._stop(child, reason, spares_running=spares_running)
-                self.stop_children(child, reason, spares_running=spares_running)
+                self._stop(child, reason)
+                self.stop_children(child, reason)
 
     def cancel_steps(self, reason: str, *, spares_running: bool = False) -> None:
         """End every live step; with *spares_running* those at work may end by themselves."""
         for number in range(self.draft.size):
-            self._stop(number, reason, spares_running=spares_running)
+            if not (spares_running and self._is_at_work(number)):
+                self._stop(number, reason)
 
     def reject(self, step: int, attempt: int, epoch: int, outcome: str) -> None:
         """Keep a late result on record, a bounded number of times."""
         if self.run.rejected < MAX_REJECTED:
             self.emit(ev.ResultRejected(step, attempt, epoch, outcome))
 
-    def _stop(self, number: int, reason: str, *, spares_running: bool) -> None:
-        status = self.step(number).status
-        if status.is_terminal or (spares_running and status is StepStatus.RUNNING):
-            return
-        self.emit(ev.StepCancelled(number, reason))
+    def _is_at_work(self, number: int) -> bool:
+        """Whether somebody holds the step, or a child that it waits for."""
+        step = self.step(number)
+        if step.status is not StepStatus.BLOCKED or step.family is None:
+            return step.status is StepStatus.RUNNING
+        return any(self._is_at_work(child) for child in self.draft.children(number))
+
+    def _stop(self, number: int, reason: str) -> None:
+        if not self.step(number).status.is_terminal:
+            self.emit(ev.StepCancelled(number, reason))

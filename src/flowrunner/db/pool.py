@@ -20,6 +20,22 @@ AWAY: tuple[type[Exception], ...] = (
 )
 """What says "not now": the server is away, is overloaded, or was demoted and only reads."""
 
+_NOT_NOW = frozenset({"08", "40", "53", "55", "57", "58"})
+_READ_ONLY = "25006"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the server said no to the statement itself, so that it would say so again.
+
+    psycopg takes classes of SQLSTATE that it does not know, our own `FR` among them, for those of
+    an OperationalError.
+    """
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    if state is None:
+        return not isinstance(error, AWAY)
+    return state[:2] not in _NOT_NOW and state != _READ_ONLY
+
+
 # A cut cable must be noticed in seconds, not in the kernel's quarter of an hour.
 _LIVELINESS = {
     "connect_timeout": "5",

@@ -13,7 +13,7 @@ from flowrunner.core.errors import InvariantError, UnavailableError
 from flowrunner.core.model import RunId
 from flowrunner.db.apply import Applied, NotifyMode, apply
 from flowrunner.db.changes import Change
-from flowrunner.db.pool import AWAY, Pool
+from flowrunner.db.pool import AWAY, Pool, is_refusal
 
 log = structlog.stdlib.get_logger()
 
@@ -82,19 +82,20 @@ class Committer:
         try:
             async with self._pool.connection() as conn:
                 verdicts = await apply(conn, [w.change for w in batch], self._notify)
-        except AWAY as error:
+        except (*AWAY, psycopg.Error) as error:
+            if is_refusal(error):
+                await self._isolate(batch, error)
+                return
             # Includes the pool's time-out; a statement that never left is unknown as well: asking
             # costs one read, guessing costs a doubled or a lost step.
             log.warning("commit.unknown", runs=len(batch), error=str(error).strip())
             for waiting in batch:
                 waiting.answer.set_exception(OutcomeUnknownError(str(error).strip()))
-        except psycopg.Error as error:
-            await self._isolate(batch, error)
         else:
             self.commits += 1
             _answer(batch, verdicts)
 
-    async def _isolate(self, batch: Sequence[_Waiting], error: psycopg.Error) -> None:
+    async def _isolate(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """Nothing of the batch was written: find the one that the database refuses."""
         if len(batch) == 1:
             log.error(

@@ -16,7 +16,7 @@ from fixtures.runs import ROOT, launch, told
 from fixtures.services import Replicas
 from fixtures.waiting import until
 from flowrunner.bootstrap.service import Service
-from flowrunner.core.errors import UnavailableError
+from flowrunner.core.errors import InvariantError, UnavailableError
 from flowrunner.core.model import RunId
 from flowrunner.db.events import EventRow
 from flowrunner.definitions.context import Context
@@ -203,3 +203,32 @@ async def followed(service: Service, run_id: RunId) -> str:
             continue
         assert [row.seq for row in seen] == list(range(1, len(seen) + 1))
         return seen[-1].type
+
+
+BROKEN = """
+CREATE FUNCTION refuse_ends() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'not this one' USING ERRCODE = '{code}'; END $$;
+CREATE TRIGGER refuse_ends BEFORE INSERT ON flow_step_events FOR EACH ROW
+    WHEN (NEW.type = 'step.completed') EXECUTE FUNCTION refuse_ends();
+"""
+
+
+@pytest.mark.complains("commit.refused")
+@pytest.mark.parametrize("code_", ["FR002", "23514", "54000"])
+async def test_what_the_database_refuses_is_told_and_not_tried_for_ever(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher, code_: str
+) -> None:
+    """P4: a decision that no repetition can commit is an error to whoever caused it, at once."""
+    service = await replicas.start(a_library(PAIR))
+    run_id = await launch(service)
+    (a,) = await dispatcher.take(run_id, "a")
+    await database.sql(BROKEN.format(code=code_))
+
+    with pytest.raises(InvariantError, match="not this one"):
+        await service.tasks.report(a.task_id, done(a))
+    other = await launch(service)
+
+    await database.sql("DROP FUNCTION refuse_ends CASCADE")
+    assert (await service.tasks.report(a.task_id, done(a))).verdict == "accepted"
+    assert await dispatcher.finish(service, run_id) == "completed"
+    assert await dispatcher.finish(service, other) == "completed"

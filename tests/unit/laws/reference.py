@@ -17,7 +17,7 @@ CRASHES = 3
 REDO, CONTINUE = "redo", "continue"
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """A step, or a child of one; *below* are its children of now."""
 
@@ -156,6 +156,12 @@ class Reference:
                 self.fail(node)
                 return True
         for node in nodes:
+            # D2-07: what drained beside children that were stopped has no whole result.
+            is_cut = any(child.status == "cancelled" for child in node.below)
+            if node.is_parent and node.status == "blocked" and is_cut and not self.going(node):
+                self.end(node, "cancelled")
+                return True
+        for node in nodes:
             if self.is_ready(node) and (self.failing or not self.speaks(node)):
                 self.begin(node) if not self.failing else self.end(node, "cancelled")
                 return True
@@ -203,15 +209,20 @@ class Reference:
     def fail(self, node: Node) -> None:
         """R2-17, D2-07: a child's failure is its parent's to judge; others end the run or do not."""
         self.end(node, "failed")
-        ends_run = node.up is None and node.spec.on_fail is OnFail.FAIL
-        spared = "running" if ends_run and self.graph.siblings is Siblings.DRAIN else ""
-        others = self.everything() if ends_run else node.all()
-        self.failing = self.failing or ends_run
-        self.cancel([other for other in others if other is not node], spared)
+        self.cancel(node.all())
+        if node.up is None and node.spec.on_fail is OnFail.FAIL:
+            self.failing = True
+            drains = self.graph.siblings is Siblings.DRAIN
+            spared = [n for n in self.everything() if self.at_work(n)] if drains else []
+            self.cancel([other for other in self.everything() if other not in spared])
 
-    def cancel(self, nodes: list[Node], spared: str = "") -> None:
+    def at_work(self, node: Node) -> bool:
+        is_waiting = node.is_parent and node.status == "blocked"
+        return node.status == "running" or (is_waiting and any(map(self.at_work, node.children)))
+
+    def cancel(self, nodes: list[Node]) -> None:
         for node in nodes:
-            if node.is_live and node.status != spared:
+            if node.is_live:
                 node.status, node.delayed = "cancelled", False
 
     def complete(self, node: Node) -> None:
@@ -348,7 +359,7 @@ class Reference:
         repeat = node.spec.repeat
         assert repeat is not None
         if not is_over and len(node.below) < repeat.at_most:
-            self.iterate(node)
+            self.end(node, "cancelled") if self.failing else self.iterate(node)
         elif is_over or not repeat.fails_when_exhausted:
             self.complete(node)
         else:
