@@ -6,6 +6,7 @@ import pytest
 
 from flowrunner.core.errors import InvalidFlowError
 from flowrunner.definitions.library import Library
+from flowrunner.definitions.pinned import rebuild, stored_form
 from unit.definitions.shelf import PERSONA, a_flow, a_level
 
 SMALL = "flow: {}\nsteps:\n  - id: a\n    persona: newcomer\n    agent: {}\n"
@@ -66,6 +67,20 @@ def test_the_text_of_the_file_is_what_is_pinned(tmp_path: Path) -> None:
     ]  # fmt: skip
 
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_a_run_keeps_its_flow_when_the_file_is_gone(tmp_path: Path) -> None:
+    """F5, D2-21: what is stored with a run is all that is needed to make the flow again."""
+    level = a_level(tmp_path, {"x.flow.yaml": small("demo")}, {"newcomer": PERSONA})
+    found = Library.discover([level]).get("demo")
+    stored = stored_form(found)
+    (level / "x.flow.yaml").unlink()
+
+    again = rebuild(stored, found.hash)
+
+    assert again is not None
+    assert (again.name, again.graph) == ("demo", found.graph)
+    assert rebuild({**stored, "texts": {"x.flow.yaml": small("demo", "ho")}}, found.hash) is None
 
 
 @pytest.mark.parametrize("name", ["bad.flow.yaml", "bad.flow.yml"])
