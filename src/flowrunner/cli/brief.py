@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from flowrunner.cli.text import clean
+from flowrunner.cli.text import clean, fit
 
 _MOST_PARTS = 3
 _LONGEST = 60
+_MOST_CELLS = 100
 
 
 def brief(text: str) -> str:
     """Count what a JSON result holds, or give the first line of a text."""
     text = text.strip()
     try:
-        value: Any = json.loads(text)
+        told = _value(json.loads(text))
     except ValueError:
-        first = text.lstrip("#> ").partition("\n")[0]
-        return clean(first.strip())
-    return clean(_value(value))
+        told = text.lstrip("#> ").partition("\n")[0].strip()
+    return fit(clean(told), _MOST_CELLS)
 
 
 def _value(value: Any) -> str:
@@ -36,6 +36,8 @@ def _value(value: Any) -> str:
 
 def _object(value: dict[str, Any]) -> str:
     """The lists first, counted: they are what steps are about; then short texts and numbers."""
+    if len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):
+        return _object(cast("dict[str, Any]", inner))
     lists = [
         _count(len(cast("list[Any]", part)), name.removesuffix("s"), name)
         for name, part in value.items()

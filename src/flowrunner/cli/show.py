@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from flowrunner.wire.runs import Run, StepRow
 # Results are looked at one by one: beyond so many steps a table of them would take too long.
 _MOST_RESULTS = 40
 _MOST_FAILURES = 5
+_MOST_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
         if step is not None:
             closeup.show(shell, client, found, step)
             return
-        seen = look(client, found)
+        seen = look(client, found, with_results=not shell.as_json)
         more = history.more(client, found, **parts)
     if shell.as_json:
         shell.answer(_told(seen, more))
@@ -73,19 +74,36 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
         shell.tell(f"\nreport: flowrunner report {str(found.id)[-8:]}")
 
 
-def look(client: Client, run: Run) -> Seen:
-    """Ask for everything that the page shows."""
+def look(client: Client, run: Run, *, with_results: bool) -> Seen:
+    """Ask for everything that the page shows; results only *with_results*, since each is asked."""
     steps = all_steps(client, str(run.id))
     has_asked = any(step.kind == "approval" and step.attempt for step in steps)
     asked = questions_of(client, str(run.id)) if has_asked else []
     latest = {each.step: answer_of(each) for each in asked}
-    done = [step for step in steps if step.status == "completed" and step.children is None]
-    speaking = [step for step in done if step.kind in {"agent", "code"}]
     results = {step.step_no: latest[step.key] for step in steps if latest.get(step.key)}
-    for step in speaking if len(speaking) <= _MOST_RESULTS else ():
-        results[step.step_no] = brief(client.get_step(str(run.id), step.key).output_preview or "")
+    results |= _results(client, run, steps) if with_results else {}
     still_open = tuple(each for each in asked if each.status == "open")
     return Seen(run, steps, still_open, results)
+
+
+def _results(client: Client, run: Run, steps: Sequence[StepRow]) -> dict[int, str]:
+    """What agents and code came to, in a few words each."""
+    done = [step for step in steps if step.status == "completed" and step.children is None]
+    speaking = [step for step in done if step.kind in {"agent", "code"}]
+    if len(speaking) > _MOST_RESULTS:
+        return {}
+    return {step.step_no: _result(client, str(run.id), step.key) for step in speaking}
+
+
+def _result(client: Client, run: str, key: str) -> str:
+    """Half a JSON text tells nothing: what a preview cuts is read whole, if it is not too long."""
+    detail = client.get_step(run, key)
+    size, preview = detail.output_bytes or 0, detail.output_preview or ""
+    if size <= len(preview.encode()) or preview[:1] not in {"{", "["}:
+        return brief(preview)
+    if size > _MOST_BYTES:
+        return f"{size // 1000} kB of JSON"
+    return brief(client.output(run, key))
 
 
 def all_steps(client: Client, run: str) -> tuple[StepRow, ...]:

@@ -26,7 +26,7 @@ class Risk(BaseModel):
 
 
 ASKING = a_flow(
-    code("count"),
+    code("count", run=lambda _ctx: {"lines": list(range(9000))}),
     Step("publish", kind="approval", needs=("count",), run="Publish 14 pages?"),
     code("print", "publish"),
     name="asking",
@@ -217,6 +217,7 @@ async def test_everything_of_a_run_can_be_shown(terminal: Terminal) -> None:
     machine = (await terminal.ask("show", *parts, "--json")).json
 
     assert "publish: waits for approval" in people
+    assert next(line for line in people.splitlines() if "count " in line).endswith(" 9000 lines")
     assert {"events", "attempts", "input", "result", "step_list", "approvals"} <= machine.keys()
     assert machine["events"][0]["type"] == "run.started"
     assert [each["step"] for each in machine["attempts"]][:1] == ["count"]

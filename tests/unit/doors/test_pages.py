@@ -207,6 +207,8 @@ def test_a_place_is_a_step_and_maybe_an_attempt(text: str, expected: tuple[str, 
         ("# A heading\nand text", "A heading"),
         ('{"findings": [1, 2], "cut of', '{"findings": [1, 2], "cut of'),
         ("true", "true"),
+        ('{"scope": {"files": ["a", "b"], "base": "main"}}', '2 files, base "main"'),
+        ("x" * 200, "x" * 99 + "…"),
         ("", ""),
     ],
 )
