@@ -13,10 +13,12 @@ from pydantic import BaseModel, ConfigDict
 
 from flowrunner import Context
 from flowrunner.definitions.prompts import fence
+from flowrunner.evidence.citations import relative_name
 from flowrunner.evidence.rulings import apply_rulings
 from flowrunner.evidence.tree import Tree
 from flowrunner.wire.findings import Finding, Ruling, Rulings, Verdict
 
+from .ground import Ground
 from .parts import Part, parts_of
 from .wording import READ_ONLY, material, scope_block
 
@@ -110,9 +112,12 @@ def verifier_prompt(ctx: Context, findings: Sequence[Finding], task: str = TASK)
 
 
 def check(
-    ctx: Context, step: str, cases: Sequence[Case], findings: Sequence[Finding], tree: Tree
+    ctx: Context, step: str, cases: Sequence[Case], findings: Sequence[Finding], ground: Ground
 ) -> Checked:
-    """Apply what the verifiers of *step* said; whoever said nothing is named per finding."""
+    """Apply what the verifiers of *step* said; whoever said nothing is named per finding.
+
+    Counter evidence may lie anywhere in the project: what it cites is pinned as of now.
+    """
     parts = {part.key: part for part in parts_of(ctx, step, Rulings)}
     rulings: list[tuple[str, Ruling]] = []
     unruled: dict[str, list[str]] = {}
@@ -121,7 +126,7 @@ def check(
         rulings += [(f"{step}[{case.key}]", ruling) for ruling in given.values()]
         for missing in set(case.findings) - given.keys():
             unruled.setdefault(missing, []).append(_silence(parts.get(case.key)))
-    ruled = apply_rulings(findings, rulings, tree)
+    ruled = apply_rulings(findings, rulings, _tree(ctx, findings, rulings, ground))
     heard = {ruling.finding for _, ruling in rulings}
     asked = {name for case in cases for name in case.findings}
     return Checked(
@@ -131,6 +136,19 @@ def check(
         unruled={name: "; ".join(dict.fromkeys(whys)) for name, whys in sorted(unruled.items())},
         notes=ruled.notes,
     )
+
+
+def _tree(
+    ctx: Context,
+    findings: Sequence[Finding],
+    rulings: Sequence[tuple[str, Ruling]],
+    ground: Ground,
+) -> Tree:
+    bare = Tree(ctx.project.root, {})
+    cited = [finding.claim.file for finding in findings]
+    cited += [ruling.counter.file for _, ruling in rulings if ruling.counter is not None]
+    names = {name for file in cited if (name := relative_name(bare, file)) is not None}
+    return ground.tree(ctx.project.root, names)
 
 
 def _given(part: Part[Rulings] | None, case: Case) -> Mapping[str, Ruling]:

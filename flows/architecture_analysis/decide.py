@@ -55,8 +55,7 @@ def decide(ctx: Context) -> Judgement:
     if folded is None or scales is None:
         raise ValueError("there is nothing to decide on")
     given = [each.finding for each in scales.risks]
-    tree = stock.ground.tree(ctx.project.root, {finding.claim.file for finding in given})
-    checked = check(ctx, STEP, tuple(cases(ctx.band, scales)), given, tree)
+    checked = check(ctx, STEP, tuple(cases(ctx.band, scales)), given, stock.ground)
     ruled = {finding.id: finding for finding in checked.findings}
     risks = [e.model_copy(update={"finding": ruled[e.finding.id]}) for e in scales.risks]
     seats = (*folded.seats, risk.seat(ctx), *picture.seats(ctx))

@@ -34,7 +34,7 @@ from .roster import ANALYSTS
 from .weigh import Scales, Weighed
 
 SCHEMA = "architecture-analysis/1"
-PARTS, LISTED = 60, 60
+PARTS, LISTED = 60, 30
 _SENTENCES = {
     "sound": "Everybody who was called answered, and no risk above low stands.",
     "risks": "Risks stand that are worth a decision; the gravest come first.",

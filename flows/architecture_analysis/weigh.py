@@ -20,7 +20,7 @@ _DERIVED: Mapping[str, tuple[Level, Level]] = {
     "import-cycle": ("medium", "medium"),
     "deferred-cycle": ("low", "medium"),
     "mutual-components": ("medium", "medium"),
-    "crossroads": ("medium", "high"),
+    "crossroads": ("medium", "medium"),
     "hot-spot": ("high", "medium"),
     "undeclared-dependency": ("medium", "high"),
     "unused-module": ("low", "low"),

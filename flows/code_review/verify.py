@@ -45,10 +45,8 @@ def prompt(ctx: Context) -> str:
 
 def verified(ctx: Context, ground: Ground, folded: Folded) -> Checked:
     """Return the findings with what the verifiers made of them."""
-    cited = {finding.claim.file for finding in folded.findings}
     cases = tuple(_cases(ctx, folded))
-    tree = ground.tree(ctx.project.root, cited)
-    found = check(ctx, STEP, cases, folded.findings, tree)
+    found = check(ctx, STEP, cases, folded.findings, ground)
     named = {name for case in cases for name in case.findings}
     beyond = sum(f.id not in named for f in _candidates(ctx.band, folded))
     return found.model_copy(update={"beyond": beyond})

@@ -51,8 +51,8 @@ def decide(ctx: Context) -> Judgement:
     ledger, compared = ctx.result("survey", Ledger), ctx.result("compare", Compared)
     if ledger is None or compared is None:
         raise ValueError("there is nothing to decide on")
-    tree = ledger.ground.tree(ctx.project.root)
-    checked = check(ctx, STEP, tuple(cases(ctx.band, compared)), compared.open, tree)
+    asked = tuple(cases(ctx.band, compared))
+    checked = check(ctx, STEP, asked, compared.open, ledger.ground)
     return judge(ledger, compared, checked)
 
 

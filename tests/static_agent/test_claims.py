@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from flowrunner.dispatch.static.checks.leaks import LEAKS
 from flowrunner.dispatch.static.claims import to_claim
-from flowrunner.evidence.redaction import find_secrets
 from flowrunner.dispatch.static.rules.rule import Rule
 from flowrunner.dispatch.static.sources import Hit, Source, load
 from flowrunner.evidence.citations import check_citation, match_quote
+from flowrunner.evidence.redaction import find_secrets
 from flowrunner.evidence.tree import pin_tree
 from flowrunner.wire.findings import Citation, Severity
 from static_agent.running import ask, hits

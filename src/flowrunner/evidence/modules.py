@@ -22,6 +22,7 @@ _ASIDE = frozenset(
     | {"benchmarks", "script", "scripts", "tools", "tutorial", "tutorials"}
 )
 _ABSENT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+MORE = "*"
 _DYNAMIC = frozenset({"globals", "setattr", "exec", "vars", "locals"})
 
 
@@ -37,9 +38,10 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """*names* maps what the module binds to the members of a class, None where nobody can tell.
+    """*names* maps what the module binds to the members of a class, None for what is no class.
 
-    *is_open*: it may bind more than can be read off it.
+    The member `MORE` says that bases or decorators may add others. *is_open*: the module itself may
+    bind more than can be read off it.
     """
 
     name: str
@@ -123,7 +125,7 @@ def parse_quietly(text: str) -> ast.Module:
 
 
 def bound_names(body: Body) -> Iterator[tuple[str, frozenset[str] | None]]:
-    """Yield what statements bind, in any branch, and the members of classes without a base."""
+    """Yield what statements bind, in any branch, and the members of classes."""
     for node in _flat(body):
         match node:
             case ast.ClassDef(name=name):
@@ -257,13 +259,12 @@ def _assigned(node: ast.stmt) -> Iterator[str]:
                 yield part.id
 
 
-def _members(node: ast.ClassDef) -> frozenset[str] | None:
-    """Return what a class binds, or None where bases, decorators or its metaclass may add more."""
-    if node.bases or node.keywords or node.decorator_list:
-        return None
+def _members(node: ast.ClassDef) -> frozenset[str]:
+    """Return what a class binds, and `MORE` where something may add to it."""
     names = {name for name, _ in bound_names(node.body)}
-    if names & {"__getattr__", "__getattribute__", "__slots__"}:
-        return None
+    hidden = names & {"__getattr__", "__getattribute__", "__slots__"}
+    if node.bases or node.keywords or node.decorator_list or hidden:
+        names.add(MORE)
     own = {
         part.attr
         for part in ast.walk(node)

@@ -43,10 +43,14 @@ def read_examples(page: Page) -> Iterator[Statement]:
         if judge is None or not text.strip() or _TEMPLATE.search(text):
             continue
         problem = judge(block)
-        line = block.start + (problem[0] - 1 if problem else 0)
+        line = block.start + (problem[0] - 1 if problem else _first_filled(block))
         line = min(max(line, block.start), block.start + len(block.lines) - 1)
         why = f"Not valid {block.language}: {problem[1]}" if problem else ""
         yield Statement(Kind.CODE, block.language, line, problem is None, why)
+
+
+def _first_filled(block: Block) -> int:
+    return next((n for n, line in enumerate(block.lines) if line.strip()), 0)
 
 
 def python_tree(block: Block) -> ast.Module | None:

@@ -12,7 +12,7 @@ from flowrunner.evidence.docs.examples import python_tree
 from flowrunner.evidence.docs.facts import Facts
 from flowrunner.evidence.docs.pages import Page
 from flowrunner.evidence.docs.statements import Kind, Statement
-from flowrunner.evidence.modules import Modules
+from flowrunner.evidence.modules import MORE, Module, Modules
 
 _SPAN = re.compile(r"(?<!`)(`{1,2})(?!`)([^`]+)\1(?!`)")
 _ROLE = re.compile(
@@ -128,9 +128,20 @@ def resolve(dotted: str, modules: Modules) -> tuple[bool | None, str]:
     members = module.names[first[0]]
     if not second or (members is not None and second[0] in members):
         return True, ""
-    if members is None or len(rest) > len((*first, *second)):
+    if members is None:
+        return _elsewhere(module, rest, modules)
+    if MORE in members or len(rest) > len((*first, *second)):
         return None, ""
     return False, f"class `{first[0]}` in {module.path} has no `{second[0]}`"
+
+
+def _elsewhere(module: Module, rest: tuple[str, ...], modules: Modules) -> tuple[bool | None, str]:
+    """Follow a name to the module of this project that it was imported from."""
+    for found in module.imports:
+        home = modules.find(found.target) if found.name == rest[0] else None
+        if home is not None and home is not module and home.names.get(rest[0]) is not None:
+            return resolve(".".join((home.name, *rest)), modules)
+    return None, ""
 
 
 def _variable(name: str, number: int, facts: Facts) -> Iterator[Statement]:

@@ -109,8 +109,8 @@ def _mutual(survey: Survey) -> Iterator[Fault]:
             continue
         places = ", ".join(f"{e.source}:{e.line}" for e in forth[:NAMES_SHOWN])
         told = (
-            f"{other} imports {one} {len(back)} times, and {one} imports {other} {len(forth)} "
-            f"times: {places}{_rest(forth)}. Neither can be understood, tested or moved without the other."
+            f"{other} imports {one} {_times(back)}, and {one} imports {other} {_times(forth)}: "
+            f"{places}{_rest(forth)}. Neither can be tested or moved without the other."
         )
         title = f"{one} and {other} depend on each other"
         hint = f"Turn round what {one} imports of {other}, or join the two."
@@ -248,6 +248,10 @@ def _some(names: Sequence[str]) -> str:
     shown = ", ".join(names[:NAMES_SHOWN])
     more = len(names) - NAMES_SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _times(edges: Sequence[Edge]) -> str:
+    return "once" if len(edges) == 1 else f"{len(edges)} times"
 
 
 def _rest(edges: Sequence[Edge]) -> str:
