@@ -21,10 +21,10 @@ class Plan:
     taken: Collection[Asked]
 
     def may_be_behind(self, batch: Sequence[Letter]) -> bool:
-        """Whether somebody is about to be told "late" by a view that nothing has proved current.
+        """Whether somebody is about to be told that nothing is to be done by a view that is old.
 
-        A commit would have: it compares versions. An end is final, however old the view is.
+        A commit would have shown it: it compares versions. Not even an end is final: another
+        replica may have begun the run anew, or resumed what is thought to be paused here.
         """
         verdicts = zip(batch, self.decision.verdicts, strict=False)
-        is_late = any(letter.verdict and verdict is Verdict.LATE for letter, verdict in verdicts)
-        return is_late and not self.view.state.status.is_terminal
+        return any(letter.verdict and told is not Verdict.ACCEPTED for letter, told in verdicts)

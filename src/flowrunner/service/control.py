@@ -29,6 +29,7 @@ from flowrunner.service.finding import RunFinder
 
 _ENDS = ("run.completed", "run.failed", "run.cancelled")
 _STOPPED = "stopped"
+_TELLS = 3
 
 
 class NotRetryableError(ConflictError):
@@ -64,14 +65,18 @@ class ControlService:
 
     async def pause(self, run_id: RunId, reason: str, actor: str) -> Steered:
         """Offer nothing new; what is at work goes on. Raises ConflictError once the run ended."""
-        verdict = await self._residents.tell(run_id, inp.PauseRequested(reason, actor))
+        verdict = await tell_live(
+            self._residents, self._finder, run_id, inp.PauseRequested(reason, actor)
+        )
         if verdict is Verdict.LATE:
             raise await self._too_late(run_id, "paused")
         return await self._steered(run_id, verdict, ("run.paused",))
 
     async def resume(self, run_id: RunId, reason: str, actor: str) -> Steered:
         """Go on. Raises ConflictError for a run that was never paused, or has ended."""
-        verdict = await self._residents.tell(run_id, inp.ResumeRequested(reason, actor))
+        verdict = await tell_live(
+            self._residents, self._finder, run_id, inp.ResumeRequested(reason, actor)
+        )
         if verdict is Verdict.LATE:
             raise await self._too_late(run_id, "resumed")
         return await self._steered(run_id, verdict, ("run.resumed",))
@@ -175,6 +180,18 @@ class ControlService:
     async def _last(self, run_id: RunId, types: Sequence[str]) -> Act | None:
         async with self._pool.connection() as conn:
             return await find_last_act(conn, run_id, types)
+
+
+async def tell_live(
+    residents: Residents, finder: RunFinder, run_id: RunId, given: inp.Input
+) -> Verdict:
+    """Tell a live run something; again if it was late for an end that a retry has undone since."""
+    verdict = await residents.tell(run_id, given)
+    for _ in range(_TELLS):
+        if verdict is not Verdict.LATE or (await finder.head(run_id)).status.is_terminal:
+            break
+        verdict = await residents.tell(run_id, given)
+    return verdict
 
 
 def ended(head: RunHead, end: Act | None, before: str) -> ConflictError:

@@ -40,7 +40,7 @@ from flowrunner.definitions.pinned import stored_form
 from flowrunner.engine import threads
 from flowrunner.engine.launching import Beginning, Launcher
 from flowrunner.engine.residents import Residents
-from flowrunner.service.control import ended
+from flowrunner.service.control import ended, tell_live
 from flowrunner.service.finding import RunFinder, uuid7
 from flowrunner.settings import Settings
 
@@ -130,7 +130,8 @@ class RunService:
 
         Safe to repeat. Raises ConflictError when the run ended otherwise before.
         """
-        verdict = await self._residents.tell(run_id, inp.CancelRequested(reason, actor))
+        asked = inp.CancelRequested(reason, actor)
+        verdict = await tell_live(self._residents, self._finder, run_id, asked)
         head = await self._finder.head(run_id)
         if verdict is not Verdict.ACCEPTED and head.status is not RunStatus.CANCELLED:
             raise ended(head, None, "could be cancelled")
