@@ -1,0 +1,1 @@
+"""The benchmarks: one module each, all of one shape: `async def measure(stage) -> Figures`."""
