@@ -9,7 +9,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from types import CodeType
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,6 +21,18 @@ from flowrunner.definitions.context import Context, Launch, Report, ReportContex
 Duration: TypeAlias = float | str
 Run: TypeAlias = Callable[[Context], object] | str | float | timedelta | datetime
 BANDS = ("small", "medium", "large")
+
+
+class ByName(Protocol):
+    """A function as it is written: beside a decorated step its parameters are names.
+
+    It cannot be called: a type checker then still reads a lambda by the other type given with it.
+    """
+
+    @property
+    def __name__(self) -> str: ...
+    @property
+    def __code__(self) -> CodeType: ...
 
 
 class NoInput(BaseModel):
@@ -51,8 +64,8 @@ class Each:
     list longer than *max_items* means.
     """
 
-    over: str | Callable[..., object]
-    key: Callable[..., str] | None = field(default=None, kw_only=True)
+    over: str | Callable[[Any], object] | ByName
+    key: Callable[[Any], str] | None = field(default=None, kw_only=True)
     max_items: int = field(default=1000, kw_only=True)
     overflow: Literal["fail", "first"] = field(default="fail", kw_only=True)
     quorum: float | None = field(default=None, kw_only=True)
@@ -66,7 +79,7 @@ class Repeat:
     After *at_most* iterations the step fails, or with `on_exhausted="complete"` keeps the last.
     """
 
-    until: Callable[..., bool]
+    until: Callable[[Any], bool] | ByName
     at_most: int = field(default=3, kw_only=True)
     on_exhausted: Literal["fail", "complete"] = field(default="fail", kw_only=True)
 

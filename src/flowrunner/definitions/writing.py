@@ -141,7 +141,7 @@ class Writing:
             return None
         each = given if isinstance(given, Each) else Each(cast("Any", given))
         if key is not None:
-            each = replace(each, key=cast("Callable[..., str]", key))
+            each = replace(each, key=cast("Callable[[Any], str]", key))
         return replace(each, over=self._over(each.over))
 
     def _over(self, over: object) -> Any:

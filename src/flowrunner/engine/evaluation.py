@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import structlog
 from pydantic_core import to_jsonable_python
@@ -196,7 +196,7 @@ class Evaluator:
         context = await self._contexts.of_iteration(view, definition, number, iteration)
         step = _written(definition, view, number)
         assert step.repeat is not None  # noqa: S101  # its specification says so
-        until = step.repeat.until
+        until = cast("Callable[[Context], bool]", step.repeat.until)
         what = f"until of {view.meta.flow}/{view.state.spec(number).key}"
         done = await self._call(what, lambda: bool(until(context)))
         return Answer(inp.LoopJudged(number, iteration, done, view.output(child)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any, cast
 
@@ -23,8 +23,7 @@ def list_members(each: Each, context: Context) -> tuple[tuple[str, ...], bytes] 
 
     Raises whatever the author's functions raise.
     """
-    given = context.results[each.over] if isinstance(each.over, str) else each.over(context)
-    value = threads.finished(given)
+    value = threads.finished(_given(each, context))
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | set | frozenset):
         return Failure("not_a_list", f"`each` needs a list, not a {type(value).__name__}")
     found: list[Any] = list(cast("Sequence[Any]", value))
@@ -38,6 +37,12 @@ def list_members(each: Each, context: Context) -> tuple[tuple[str, ...], bytes] 
             return wrong
     listed = [{"key": key, "value": value} for key, value in zip(keys, plain, strict=True)]
     return tuple(keys), json.dumps(listed, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _given(each: Each, context: Context) -> object:
+    if isinstance(each.over, str):
+        return context.results[each.over]
+    return cast("Callable[[Context], object]", each.over)(context)
 
 
 def _default_key(member: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from pydantic import JsonValue
 
 from fixtures.dispatchers import Dispatcher, done
 from fixtures.libraries import a_flow, agent, code
@@ -22,7 +23,7 @@ from integration.doors.serving import served
 
 pytestmark = pytest.mark.anyio
 
-SARIF = {"version": "2.1.0", "runs": [{"results": []}]}
+SARIF: dict[str, JsonValue] = {"version": "2.1.0", "runs": [{"results": []}]}
 
 
 def never(_launch: Launch) -> bool:
@@ -107,8 +108,8 @@ async def test_a_graph_shows_how_each_step_stands(
     async def counted() -> Any:
         found = await door.get(f"{RUNS}/{run_id}/graph")
         nodes = {node["key"]: node for node in found.json()["nodes"]}
-        children = nodes["each-one"]["children"] or {}
-        return found if children.get("completed") == 2 else None
+        children = nodes["each-one"]["children"]
+        return found if children and children.get("completed") == 2 else None
 
     first = await until(counted)
     graph = first.json()
@@ -149,7 +150,7 @@ async def test_two_runs_are_compared(open_door: OpenDoor) -> None:
 
     def clean(ctx: ReportContext) -> Report:
         given = ctx.given(Take)
-        found = {"ruleId": "r", "message": {"text": str(given.n)}}
+        found: JsonValue = {"ruleId": "r", "message": {"text": str(given.n)}}
         return Report("#", sarif={"runs": [{"results": [found]}]}, outcome="findings")
 
     def count(ctx: Context) -> object:

@@ -99,7 +99,7 @@ async def test_other_ready_work_goes_on_beside_an_open_question(
 
     await decide(service, run_id, comment="fine")
     (ship,) = await dispatcher.take(run_id, "ship")
-    expected = {"approved": True, "actor": ANN, "comment": "fine", "values": {}}
+    expected: dict[str, object] = {"approved": True, "actor": ANN, "comment": "fine", "values": {}}
     assert json.loads((ship.input or b"").decode().removeprefix("ship: ")) == expected
     await service.tasks.report(ship.task_id, done(ship))
     assert await ended(service, run_id) == "completed"
@@ -156,7 +156,7 @@ async def test_nobody_decides_in_time(
         await service.approvals.decide(line.id, DecisionBody(decision="approve"), ANN)
     assert await dispatcher.finish(service, run_id) == status
     told_ = await report(database, run_id)
-    assert (told_["gate"] or {}).get("approved") is gate_
+    assert (told_["gate"]["approved"] if told_["gate"] else None) is gate_
     if gate_ is None:
         assert (await run_row(database, run_id))["error"]["code"] == "approval_expired"
 
@@ -382,8 +382,11 @@ async def test_a_question_that_cannot_be_asked_fails_its_step(
     replicas: Replicas, database: Database
 ) -> None:
     """D2-05: the author's function raised, or returned nothing to read."""
-    for run, words in ((lambda _ctx: 1 / 0, "ZeroDivisionError"), (lambda _ctx: " ", "question")):
-        step = Step("gate", kind="approval", run=run)
+    steps_ = {
+        "ZeroDivisionError": Step("gate", kind="approval", run=lambda _ctx: 1 / 0),
+        "question": Step("gate", kind="approval", run=lambda _ctx: " "),
+    }
+    for words, step in steps_.items():
         service = await replicas.start(a_library(a_flow(step)))
         run_id = await launch(service)
         assert await ended(service, run_id) == "failed"

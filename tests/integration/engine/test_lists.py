@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel
@@ -283,8 +283,8 @@ async def test_members_of_code_run_as_well(replicas: Replicas, database: Databas
     """F4, D2-14: a list of code steps: leased, run and joined like any."""
     flow = a_flow(
         code("double", run=lambda ctx: ctx.item * 2, each=Each(lambda _ctx: list(range(20)))),
-        code("sum", "double", run=lambda ctx: sum(ctx.results["double"])),
-        render=lambda ctx: Report("", data={"sum": ctx.results["sum"]}),
+        code("sum", "double", run=lambda ctx: sum(cast("list[int]", ctx.results["double"]))),
+        render=lambda ctx: Report("", data={"sum": cast("int", ctx.results["sum"])}),
     )
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)

@@ -13,7 +13,7 @@ from fixtures.libraries import a_flow, a_library, agent, code
 from fixtures.runs import ended, forget, launch, run_row, steps, told
 from fixtures.services import Replicas
 from fixtures.waiting import until
-from flowrunner.definitions.context import Context
+from flowrunner.definitions.context import Context, Report
 
 pytestmark = pytest.mark.anyio
 
@@ -193,11 +193,11 @@ async def test_a_report_that_was_being_rendered_by_a_dead_replica_is_rendered(
     """P3: the last step's result is durable; the report is rendered by whoever is there."""
     tries: list[int] = []
 
-    def render(_ctx: object) -> str:
+    def render(_ctx: object) -> Report:
         tries.append(1)
         if len(tries) == 1:
             gate.wait(60)
-        return "# done"
+        return Report("# done")
 
     flow = a_flow(code("a"), render=render)
     before = await replicas.start(a_library(flow))

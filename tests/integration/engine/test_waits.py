@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,12 +17,12 @@ from fixtures.waiting import until
 from flowrunner.bootstrap.service import Service
 from flowrunner.core.model import RunId
 from flowrunner.definitions.context import Context, Report, ReportContext
-from flowrunner.definitions.flow import Flow, Step
+from flowrunner.definitions.flow import Flow, Run, Step
 
 pytestmark = pytest.mark.anyio
 
 
-def nap(run: Any, *needs: str) -> Step:
+def nap(run: Run, *needs: str) -> Step:
     return Step("nap", kind="wait", needs=needs, run=run)
 
 
@@ -32,7 +31,7 @@ def shown(ctx: ReportContext) -> Report:
     return Report("#", data={"nap": nap_})
 
 
-def napping(run: Any) -> Flow:
+def napping(run: Run) -> Flow:
     return a_flow(nap(run), code("after", "nap"), agent("beside"), render=shown)
 
 
@@ -58,7 +57,7 @@ async def asleep(service: Service, database: Database, run_id: RunId) -> float:
     ids=["text", "seconds", "span", "moment", "async"],
 )
 async def test_a_wait_ends_when_its_time_has_come(
-    replicas: Replicas, database: Database, dispatcher: Dispatcher, run: object
+    replicas: Replicas, database: Database, dispatcher: Dispatcher, run: Run
 ) -> None:
     """F11: whichever way it was said; others go on meanwhile; its result is nothing."""
     service = await replicas.start(a_library(napping(run)))
@@ -114,21 +113,21 @@ def without_zone(_ctx: Context) -> datetime:
 
 
 @pytest.mark.parametrize(
-    ("run", "words"),
+    ("step", "words"),
     [
-        (lambda _ctx: "soon", "'soon' is neither a span of time nor a moment"),
-        (lambda _ctx: None, "None is neither"),
-        (without_zone, "neither a span of time nor a moment in a time zone"),
-        (lambda _ctx: float("inf"), "inf"),
-        (lambda _ctx: 1 / 0, "ZeroDivisionError"),
+        (nap(lambda _ctx: "soon"), "'soon' is neither a span of time nor a moment"),
+        (nap(lambda _ctx: None), "None is neither"),
+        (nap(without_zone), "neither a span of time nor a moment in a time zone"),
+        (nap(lambda _ctx: float("inf")), "inf"),
+        (nap(lambda _ctx: 1 / 0), "ZeroDivisionError"),
     ],
     ids=["text", "nothing", "no-zone", "for-ever", "raises"],
 )
 async def test_what_is_no_time_fails_the_step(
-    replicas: Replicas, database: Database, run: Callable[[Context], object], words: str
+    replicas: Replicas, database: Database, step: Step, words: str
 ) -> None:
     """D2-05, F11: the author's mistake is the step's failure, in words."""
-    service = await replicas.start(a_library(a_flow(nap(run))))
+    service = await replicas.start(a_library(a_flow(step)))
     run_id = await launch(service)
 
     assert await ended(service, run_id) == "failed"

@@ -146,6 +146,7 @@ def test_a_repeat_is_told_what_went_before() -> None:
 
     step = step_of(flow, "polish")
     assert step.repeat is not None
+    assert callable(step.repeat.until)
     assert callable(step.run)
     assert step.run(a_context(iteration=1)) == "None 1"
     assert step.run(a_context(iteration=2, previous={"title": "a"})) == "a 2"
