@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
-from flowrunner.evidence.citations import is_supported
-from flowrunner.evidence.text import code_block, inline, visible
-from flowrunner.wire.findings import Claim, Finding, Verdict
+from flowrunner.evidence.text import code_span, inline
+from flowrunner.wire.findings import Claim
 
 from .seats import Seat
 
 LONG = 4000
-_TICKS = re.compile(r"`+")
 
 NO_MODEL = (
     "> **No model was asked.** Only static checks were made: they find defects that have a "
@@ -25,15 +22,6 @@ NO_MODEL = (
 def joined(parts: Iterator[str]) -> str:
     """Return Markdown; whatever is untrusted in it can only be read, not rendered."""
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def code_span(text: str, *, in_table: bool = False) -> str:
-    """Return *text* as inline code that it cannot end, nor the cell around it."""
-    shown = visible(text) or " "
-    shown = shown.replace("|", "\\|") if in_table else shown
-    ticks = "`" * (max((len(run) for run in _TICKS.findall(shown)), default=0) + 1)
-    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
 def warnings(seats: Sequence[Seat], *, partial: bool, what: str) -> Iterator[str]:
@@ -72,9 +60,18 @@ def listing(title: str, lines: Sequence[str]) -> str:
     return "\n".join([f"## {title}", "", *(f"- {inline(line, LONG)}" for line in lines)])
 
 
-def finding_section(number: int, finding: Finding, note: str = "") -> str:
-    """Return a finding with its quotation; *note* says what became of its verification."""
-    return "\n\n".join(_finding(number, finding, note))
+def summaries(seats: Sequence[Seat]) -> str:
+    """Return what agents said in general; who said the same stands in one line."""
+    said: dict[str, list[str]] = {}
+    for seat in seats:
+        for line in seat.summary.splitlines():
+            said.setdefault(line, []).append(seat.key)
+    return listing("Summaries", [f"{', '.join(keys)}: {line}" for line, keys in said.items()])
+
+
+def computing(seats: Sequence[Seat]) -> frozenset[str]:
+    """Return the sources behind which is no model."""
+    return frozenset(seat.key for seat in seats if seat.has_said and not seat.model_asked)
 
 
 def claims_table(said: Sequence[tuple[str, Claim]]) -> str:
@@ -97,9 +94,9 @@ def _header_rows(header: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
         yield name.capitalize(), code_span(str(value), in_table=True) if value else ""
     files = header.get("files")
     yield "Files", "" if files is None else str(files)
-    yield "Census", _census(header["census"])
+    yield "Steps", _census(header["census"])
     tokens = header["input_tokens"], header["output_tokens"]
-    yield "Tokens", "" if tokens[0] is None else f"{tokens[0]} in, {tokens[1]} out"
+    yield "Tokens", f"{tokens[0]} in, {tokens[1]} out" if any(tokens) else ""
     cost = header["cost_microusd"]
     yield "Cost", f"${cost / 1_000_000:.4f}" if isinstance(cost, int) and cost else ""
     seconds = header["seconds"]
@@ -119,35 +116,3 @@ def _answered(seat: Seat) -> str:
     how = how if seat.model_asked else f"{how}, static checks only"
     batches = f", {seat.batch_count} batches" if seat.batch_count > 1 else ""
     return f"{how}{batches}, cut short" if seat.truncated else f"{how}{batches}"
-
-
-def _finding(number: int, finding: Finding, note: str) -> Iterator[str]:
-    claim = finding.claim
-    yield f"### {number}. {claim.severity.value}: {inline(claim.title)}"
-    yield " · ".join([*_marks(finding), *([f"**not verified: {inline(note)}**"] if note else [])])
-    yield code_block(claim.quote)
-    yield inline(claim.claim, LONG)
-    if claim.reach:
-        yield f"Reached: {inline(claim.reach, LONG)}"
-    if claim.suggestion:
-        yield f"Suggestion: {inline(claim.suggestion, LONG)}"
-    if finding.counter_evidence:
-        yield f"Against it: {inline(finding.counter_evidence, LONG)}"
-    for other in finding.others:
-        said = inline(f"{other.title}. {other.claim}", LONG)
-        yield f"Also said ({other.severity.value}): {said}"
-
-
-def _marks(finding: Finding) -> Iterator[str]:
-    claim = finding.claim
-    last = f"-{claim.line_end}" if claim.line_end and claim.line_end > claim.line_start else ""
-    yield code_span(f"{claim.file}:{claim.line_start}{last}")
-    yield inline(claim.category + (f" / {claim.rule}" if claim.rule else ""))
-    yield f"by {', '.join(finding.sources)}"
-    yield f"confidence {claim.confidence:.2f}"
-    if not is_supported(finding.citation):
-        yield f"**quotation not found ({finding.citation.value.replace('_', ' ')})**"
-    if finding.verdict is not Verdict.UNVERIFIED:
-        yield finding.verdict.value.replace("_", " ")
-    if finding.demoted_from is not None:
-        yield f"lowered from {finding.demoted_from.value}: {inline(finding.demotion)}"

@@ -77,7 +77,7 @@ def seat_by(key: str, persona: str, ctx: Context, kind: type[S], counts: Counts[
         update={
             "fate": "answered" if not silent else "partial" if said else _fate(silent),
             "detail": _why(silent, len(parts)),
-            "summary": "\n".join(answer.summary for answer in said)[:SUMMARY_LENGTH],
+            "summary": merged(_summaries(parts), len(parts))[:SUMMARY_LENGTH],
             "finding_count": sum(counts(answer)[0] for answer in said),
             "file_count": sum(counts(answer)[1] for answer in said),
             "model_asked": bool(said) and all(answer.model_asked for answer in said),
@@ -85,6 +85,31 @@ def seat_by(key: str, persona: str, ctx: Context, kind: type[S], counts: Counts[
             "failed_batches": tuple(part.key for part in silent if part.key),
         }
     )
+
+
+def merged(said: Sequence[tuple[str, str]], total: int) -> str:
+    """Return what parts said, each line once, with for how many of *total* it holds.
+
+    *said* are keys of parts with their words; a line without such a mark holds for all.
+    """
+    holders: dict[str, list[str]] = {}
+    for key, words in said:
+        for line in filter(None, map(str.strip, words.splitlines())):
+            holders[line] = [*holders.get(line, ()), key]
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for line, keys in holders.items():
+        lines.setdefault(tuple(dict.fromkeys(keys)), []).append(line)
+    return "\n".join(f"{' '.join(each)}{_held(keys, total)}" for keys, each in lines.items())
+
+
+def _held(keys: Sequence[str], total: int) -> str:
+    if len(keys) == total:
+        return ""
+    return f" ({len(keys)} of {total} batches)" if len(keys) > 1 else f" (batch {keys[0]})"
+
+
+def _summaries(parts: Sequence[Part[S]]) -> list[tuple[str, str]]:
+    return [(part.key, part.output.summary) for part in parts if part.output is not None]
 
 
 def _counts(answer: Answer) -> tuple[int, int]:

@@ -10,23 +10,25 @@ from pydantic import JsonValue
 import flowrunner
 from flowrunner import Report, ReportContext
 from flowrunner.evidence.sarif import FailedReviewer, sarif
-from flowrunner.evidence.text import findings_table, inline
+from flowrunner.evidence.structure.survey import Part
+from flowrunner.evidence.text import code_span, inline
 
 from .._shared.header import header_of, plain
+from .._shared.kinds import Kind, kind_section, kinds_of, kinds_table
 from .._shared.page import (
-    code_span,
-    finding_section,
+    computing,
     header_table,
     joined,
     listing,
     roster,
+    summaries,
     warnings,
 )
 from .._shared.parts import outputs_of
 from .._shared.seats import Seat, seat_of
 from . import picture, risk
 from .decide import Judgement, counts
-from .fold import Folded
+from .fold import CODE, Folded
 from .inventory import Stock
 from .picture import Picture
 from .risk import Deferred, Risks
@@ -34,7 +36,7 @@ from .roster import ANALYSTS
 from .weigh import Scales, Weighed
 
 SCHEMA = "architecture-analysis/1"
-PARTS, LISTED = 60, 30
+PARTS, USES, LISTED = 40, 8, 30
 _SENTENCES = {
     "sound": "Everybody who was called answered, and no risk above low stands.",
     "risks": "Risks stand that are worth a decision; the gravest come first.",
@@ -114,6 +116,7 @@ def _no_judgement(ctx: ReportContext) -> Judgement:
 
 def _parts(facts: Facts, header: Mapping[str, JsonValue]) -> Iterator[str]:
     judgement = facts.judgement
+    drawn = picture.KEYS if facts.pictures else ()
     yield f"# Architecture analysis: {judgement.outcome}"
     what = "the design is a good one"
     yield from warnings(judgement.seats, partial=facts.partial, what=what)
@@ -121,11 +124,12 @@ def _parts(facts: Facts, header: Mapping[str, JsonValue]) -> Iterator[str]:
     yield listing("Why it is not called sound", judgement.reasons)
     yield header_table(header)
     yield from _pictures(facts)
+    yield from _risks(judgement)
     yield _map(facts.stock)
     yield _hot(facts.stock)
-    yield from _risks(judgement)
-    yield f"## Analysts\n\n{roster(judgement.seats, 'Analyst')}"
     yield from _findings(judgement)
+    yield f"## Analysts\n\n{roster(judgement.seats, 'Analyst')}"
+    yield summaries([s for s in judgement.seats if s.key not in drawn])
     told = [f"{each.what} (reopen when: {each.reopen_when})" for each in facts.deferred]
     yield listing("Deferred", [*told, *judgement.deferred])
     yield listing("Assumptions", judgement.assumptions)
@@ -147,11 +151,18 @@ def _map(stock: Stock | None) -> str:
     head = ["## Components", "", told, "", "| Component | Files | Lines | Used by | Uses |"]
     rows = [*head, "|---|---|---|---|---|"]
     for part in sorted(seen.parts, key=lambda p: (-p.used_by, -p.lines, p.name))[:PARTS]:
-        uses = ", ".join(f"{inline(name)} {count}" for name, count in part.uses.items())
+        uses = _uses(part)
         name = code_span(part.name, in_table=True)
-        rows.append(f"| {name} | {part.files} | {part.lines} | {part.used_by} | {uses[:400]} |")
+        rows.append(f"| {name} | {part.files} | {part.lines} | {part.used_by} | {uses} |")
     more = len(seen.parts) - PARTS
     return "\n".join([*rows, *(["", f"{more} more are in the JSON report."] if more > 0 else [])])
+
+
+def _uses(part: Part) -> str:
+    """Return whom a component uses, most first, and how often."""
+    ranked = sorted(part.uses.items(), key=lambda each: (-each[1], each[0]))
+    told = [f"{inline(name)} {count}" for name, count in ranked[:USES]]
+    return ", ".join(told) + (f" and {len(ranked) - USES} more" if len(ranked) > USES else "")
 
 
 def _hot(stock: Stock | None) -> str:
@@ -174,10 +185,12 @@ def _risks(judgement: Judgement) -> Iterator[str]:
     rows.append("|---|---|---|---|---|---|---|")
     rows += [_risk_row(each) for each in judgement.risks[:LISTED]]
     yield "\n".join(rows)
+    if len(judgement.risks) > LISTED:
+        yield f"{len(judgement.risks) - LISTED} more, none graver, are in the JSON report."
     unruled = judgement.checked.unruled if judgement.checked else {}
     graver = [each for each in judgement.risks if counts(each)]
     for number, each in enumerate(graver[:LISTED], start=1):
-        yield finding_section(number, each.finding, unruled.get(each.finding.id, ""))
+        yield kind_section(number, Kind((each.finding,), unruled.get(each.finding.id, "")))
         if each.source == risk.STEP and each.option:
             yield f"Option: {inline(each.option, 2000)}"
         if each.simpler:
@@ -199,9 +212,11 @@ def _findings(judgement: Judgement) -> Iterator[str]:
     if not rest:
         yield "## Other findings\n\nNone."
         return
-    yield f"## Other findings\n\n{findings_table(rest[:LISTED])}"
-    if len(rest) > LISTED:
-        yield f"{len(rest) - LISTED} more are in the JSON report."
+    kinds = kinds_of(rest)
+    computed = computing(judgement.seats) | {CODE}
+    yield f"## Other findings\n\n{kinds_table(kinds[:LISTED], computed)}"
+    if len(kinds) > LISTED:
+        yield f"{len(kinds) - LISTED} more kinds are in the JSON report."
 
 
 def _failures(facts: Facts) -> list[FailedReviewer]:

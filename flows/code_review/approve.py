@@ -6,10 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowrunner import Context, Launch
 from flowrunner.evidence.severity import is_security, rank
-from flowrunner.evidence.text import findings_table, inline
+from flowrunner.evidence.text import inline
 from flowrunner.wire.findings import Finding, Severity
 
 from .._shared.ground import Ground
+from .._shared.kinds import Kind, kinds_table
 from .._shared.verifying import Checked
 from .decide import Judgement, Word, judge
 from .fold import Folded
@@ -53,14 +54,13 @@ def question(ctx: Context) -> str:
     judgement = ctx.result("decide", Judgement)
     if judgement is None:
         raise ValueError("there is no judgement to approve")
-    listed = "\n".join(f"- `{f.id}` {inline(f.claim.title)}" for f in judgement.findings)
+    each = [Kind((finding,)) for finding in judgement.findings]
     reasons = "\n".join(f"- {inline(reason)}" for reason in judgement.reasons)
     return "\n\n".join(
         [
             f"The review of {inline(ctx.project.name)} says **{judgement.verdict}**. Report it so?",
             reasons,
-            findings_table(judgement.findings) if judgement.findings else "There are no findings.",
-            f"Their ids, for what you want to set aside:\n\n{listed}" if listed else "",
+            kinds_table(each, with_ids=True) if each else "There are no findings.",
         ]
     ).strip()
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from flowrunner.evidence.text import findings_table
 from flowrunner.wire.findings import Claim
 
+from .._shared.kinds import kind_section, kinds_of, kinds_table
 from .._shared.page import (
     claims_table,
-    finding_section,
+    computing,
     header_table,
     joined,
     listing,
     roster,
+    summaries,
     warnings,
 )
 from .._shared.seats import Seat
@@ -54,11 +55,11 @@ def _parts(told: Page) -> Iterator[str]:
     yield _SENTENCES[judgement.verdict]
     yield listing("Why not approved", judgement.reasons)
     yield header_table(told.header)
-    yield f"## Reviewers\n\n{roster(told.seats)}"
     yield _verification(judgement)
-    yield from _findings(judgement)
+    yield from _findings(judgement, computing(told.seats))
     yield claims_table(told.unchecked)
-    yield listing("Summaries", [f"{s.key}: {s.summary}" for s in told.seats if s.summary.strip()])
+    yield f"## Reviewers\n\n{roster(told.seats)}"
+    yield summaries(told.seats)
     yield listing("Set aside", [f"{f.id}: {f.claim.title}" for f in judgement.dropped])
     yield listing("Deferred", judgement.deferred)
     yield listing("Assumptions", judgement.assumptions)
@@ -73,16 +74,15 @@ def _verification(judgement: Judgement) -> str:
     return told if not lost else f"{told} **{lost} stay unverified**, each says below why."
 
 
-def _findings(judgement: Judgement) -> Iterator[str]:
+def _findings(judgement: Judgement, computed: frozenset[str]) -> Iterator[str]:
     by_id = {finding.id: finding for finding in judgement.findings}
     shown = [by_id[name] for name in judgement.shown if name in by_id]
     hidden = len(judgement.findings) - len(shown)
     if not judgement.findings:
         yield "## Findings\n\nNone."
         return
-    yield f"## Findings\n\n{findings_table(shown)}"
+    kinds = kinds_of(shown, judgement.checked.unruled if judgement.checked else None)
+    yield f"## Findings\n\n{kinds_table(kinds, computed)}"
     if hidden:
         yield f"{hidden} more of the same severities are not listed here; the JSON report has them."
-    unruled = judgement.checked.unruled if judgement.checked else {}
-    for number, finding in enumerate(shown, start=1):
-        yield finding_section(number, finding, unruled.get(finding.id, ""))
+    yield from (kind_section(number, kind) for number, kind in enumerate(kinds, start=1))

@@ -141,7 +141,7 @@ def _assumptions(ledger: Ledger, compared: Compared) -> Iterator[str]:
     yield "changelogs, decisions and plans tell of other times: of them only links were checked"
     for left in ledger.ground.left_out:
         yield f"not audited, {left.reason}: {', '.join(left.examples)}"
-    if compared.covered:
+    if compared.covered and compared.seat.model_asked:
         yield f"{compared.covered} statements of agents were such as code had judged already"
 
 

@@ -9,20 +9,14 @@ from pydantic import JsonValue
 
 import flowrunner
 from flowrunner import Report, ReportContext
+from flowrunner.evidence.docs.statements import Kind
 from flowrunner.evidence.sarif import FailedReviewer, sarif
-from flowrunner.evidence.text import inline
-from flowrunner.wire.findings import Finding
+from flowrunner.evidence.text import code_span, inline
 
 from .._shared.header import header_of, plain
-from .._shared.page import (
-    code_span,
-    finding_section,
-    header_table,
-    joined,
-    listing,
-    roster,
-    warnings,
-)
+from .._shared.kinds import Kind as Alike
+from .._shared.kinds import kind_section, kinds_of
+from .._shared.page import header_table, joined, listing, roster, summaries, warnings
 from .._shared.seats import Seat
 from .compare import Compared, reader_seat
 from .decide import Judgement
@@ -35,6 +29,21 @@ _SENTENCES = {
     "outdated": "Readers are told things that are not so.",
     "unproven": "Nothing graver than a note was found false, but not everything was looked at.",
     "inconclusive": "This says nothing about the documentation, neither good nor bad.",
+}
+
+_TALLIED = {
+    Kind.LINK: "links lead to something",
+    Kind.ANCHOR: "anchors are there",
+    Kind.FILE: "files in commands are there",
+    Kind.TARGET: "make targets are there",
+    Kind.OPTION: "programs know the options",
+    Kind.COMMAND: "programs know the commands",
+    Kind.VARIABLE: "variables are read",
+    Kind.PATH: "paths are there",
+    Kind.NAME: "names are defined",
+    Kind.IMPORT: "imports in examples work",
+    Kind.CODE: "examples parse",
+    Kind.VERSION: "versions are those required",
 }
 
 
@@ -101,10 +110,11 @@ def _parts(facts: Facts, header: Mapping[str, JsonValue]) -> Iterator[str]:
     yield _SENTENCES[judgement.outcome]
     yield listing("Why it is not called accurate", judgement.reasons)
     yield header_table(header)
-    yield _tallies(facts.ledger)
-    yield f"## Readers\n\n{roster((facts.seat,), 'Step', 'Statements')}"
     yield from _false(judgement)
     yield _undecided(judgement)
+    yield _tallies(facts.ledger)
+    yield f"## Readers\n\n{roster((facts.seat,), 'Step', 'Statements')}"
+    yield summaries((facts.seat,))
     yield listing("Deferred", judgement.deferred)
     yield listing("Assumptions", judgement.assumptions)
 
@@ -115,11 +125,11 @@ def _tallies(ledger: Ledger | None) -> str:
     lines = [
         "## Checked by code",
         "",
-        "| Kind | True | False | Open |",
+        "| What pages say | True | False | Open |",
         "|---|---|---|---|",
     ]
     for kind, tally in ledger.tallies.items():
-        lines.append(f"| {kind} | {tally.true} | {tally.false} | {tally.unknown} |")
+        lines.append(f"| {_TALLIED[Kind(kind)]} | {tally.true} | {tally.false} | {tally.unknown} |")
     return "\n".join(lines)
 
 
@@ -128,24 +138,24 @@ def _false(judgement: Judgement) -> Iterator[str]:
         yield "## False statements\n\nNone."
         return
     head = ["## False statements", "", "| | What is so | Place | Found by |", "|---|---|---|---|"]
-    yield "\n".join([*head, *(_row(f) for f in judgement.false[:LISTED])])
+    kinds = kinds_of(judgement.false[:LISTED])
+    yield "\n".join([*head, *map(_row, kinds)])
     if len(judgement.false) > LISTED:
         yield f"{len(judgement.false) - LISTED} more are in the JSON report."
-    for number, finding in enumerate(judgement.false[:LISTED], start=1):
-        yield finding_section(number, finding)
+    yield from (kind_section(number, kind) for number, kind in enumerate(kinds, start=1))
 
 
-def _row(finding: Finding) -> str:
-    claim = finding.claim
+def _row(kind: Alike) -> str:
+    claim = kind.first.claim
     place = code_span(f"{claim.file}:{claim.line_start}", in_table=True)
-    return f"| {claim.severity.value} | {inline(claim.title)} | {place} | {finding.sources[0]} |"
+    return f"| {claim.severity.value} | {inline(kind.title)} | {place} | {kind.sources[0]} |"
 
 
 def _undecided(judgement: Judgement) -> str:
     if not judgement.undecided:
         return ""
     unruled = judgement.checked.unruled if judgement.checked else {}
-    lines = ["## Not to be told", "", "| Statement | Place | Why |", "|---|---|---|"]
+    lines = ["## Not decided", "", "| Statement | Place | Why |", "|---|---|---|"]
     for finding in judgement.undecided[:LISTED]:
         place = code_span(f"{finding.claim.file}:{finding.claim.line_start}", in_table=True)
         why = inline(unruled.get(finding.id, "nobody could decide it"))

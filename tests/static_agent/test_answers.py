@@ -214,11 +214,11 @@ def test_a_summary_stays_within_the_wire(tmp_path: Path) -> None:
     assert "and 980 more" in answer.summary
 
 
-def test_files_that_silence_ruff_are_counted(tmp_path: Path) -> None:
+def test_files_that_silence_ruff_are_named(tmp_path: Path) -> None:
     """A comment that switches all rules off is respected, and said."""
     text = "# ruff: noqa\nimport os\nos.system(input())\n"
 
     answer = ask(a_project(tmp_path, {"a.py": text}), "security-adversary")
 
     assert answer.findings == ()
-    assert "1 files silence ruff" in answer.summary
+    assert "Silenced as a whole by a comment to ruff: a.py." in answer.summary

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
-
-from flowrunner.evidence.citations import is_supported
-from flowrunner.wire.findings import Finding
 
 MAX_CELL = 300
 """Characters in one cell of a table; longer text is cut and marked."""
@@ -25,6 +21,7 @@ _MARKUP = re.compile(
 )
 _ENTITIES = {"<": "&lt;", "&": "&amp;"}
 _FENCES = re.compile(r"`{3,}")
+_TICKS = re.compile(r"`+")
 
 
 def visible(text: str, *, keep_lines: bool = False) -> str:
@@ -48,24 +45,13 @@ def code_block(text: str) -> str:
     return f"{fence}text\n{shown}\n{fence}"
 
 
-def findings_table(findings: Sequence[Finding]) -> str:
-    """Return a Markdown table, one row per finding, in the order given."""
-    head = ["| | Finding | Place | By | Verdict |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *(_row(finding) for finding in findings)])
-
-
-def _row(finding: Finding) -> str:
-    claim = finding.claim
-    place = f"{inline(claim.file, 120)}:{claim.line_start}"
-    if not is_supported(finding.citation):
-        place += f" ({inline(finding.citation.replace('_', ' '))})"
-    verdict = inline(finding.verdict.replace("_", " "))
-    cells = (claim.severity.value, inline(claim.title), place, _list(finding.sources), verdict)
-    return f"| {' | '.join(cells)} |"
-
-
-def _list(words: Iterable[str]) -> str:
-    return inline(", ".join(words))
+def code_span(text: str, *, in_table: bool = False) -> str:
+    """Return *text* as inline code that it cannot end, nor the cell around it."""
+    shown = visible(text) or " "
+    shown = shown.replace("|", "\\|") if in_table else shown
+    ticks = "`" * (max((len(run) for run in _TICKS.findall(shown)), default=0) + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 
 def _shown(char: str, *, keep_lines: bool) -> str:

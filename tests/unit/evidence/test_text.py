@@ -1,16 +1,11 @@
 """Text from reviewers and repositories cannot act on the page that shows it."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from flowrunner.evidence.folding import fold
-from flowrunner.evidence.text import code_block, findings_table, inline, visible
-from flowrunner.evidence.tree import Tree
-from unit.evidence.projects import a_claim, an_answer
+from flowrunner.evidence.text import code_block, inline, visible
 
 MARKUP = st.text(alphabet="ab *_`[]()<>!#|~-+.\\&;\n\t1:/@'\"$=")
 PLAIN = {"paragraph_open", "paragraph_close", "inline", "text", "text_special", "softbreak"}
@@ -59,16 +54,3 @@ def test_what_hides_is_shown(text: str, expected: str) -> None:
 def test_long_text_is_cut_with_a_mark() -> None:
     """A cut is never silent."""
     assert inline("a" * 400, cap=10) == "a" * 9 + "…"
-
-
-def test_a_row_stays_one_row() -> None:
-    """A title with pipes and line ends neither adds cells nor rows, and doubts are shown."""
-    claim = a_claim("a|b.py", title="one | two\n| three <b>")
-    table = findings_table(fold([("r|s", an_answer(claim))], Tree(Path("/nonexistent"), {})))
-
-    assert len(table.splitlines()) == 3
-    assert "file missing" in table
-    assert "<b>" not in table
-    assert "table_open" in tokens(table)
-    rows = MarkdownIt("commonmark").enable("table").parse(table)
-    assert sum(token.type == "td_open" for token in rows) == 5

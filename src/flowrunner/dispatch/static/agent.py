@@ -67,7 +67,7 @@ def review(request: Request) -> Answer:
     kept, cut = _capped(claims, request.per_rule)
     concerned = [s.path for s in sources if _concerns(lens, s)]
     reviewed = [path for path in concerned if path not in work.unchecked]
-    told = Told(lens, request.persona, len(reviewed), work.unchecked, cut, work.withheld)
+    told = Told(lens, request.persona, work.unchecked, cut, work.withheld)
     return Answer(
         findings=tuple(kept),
         summary=summarise(told, sources, listing.problem),

@@ -15,7 +15,9 @@ from flowrunner.evidence.tree import Refusal
 MAX_LENGTH = 4000
 NAMES_SHOWN = 20
 
-_WHOLE_FILE = re.compile(r"^\s*#\s*(?:ruff|flake8):\s*noqa\b", re.IGNORECASE | re.MULTILINE)
+_WHOLE_FILE = re.compile(
+    r"^\s*#\s*(?:ruff|flake8):\s*noqa\b(?!\s*:\s*[A-Z])", re.IGNORECASE | re.MULTILINE
+)
 _NOTHING_LOST = frozenset({Refusal.BINARY.value, Refusal.NOT_A_FILE.value})
 
 
@@ -25,7 +27,6 @@ class Told:
 
     lens: Lens
     persona: str | None
-    reviewed: int
     unchecked: Mapping[str, str]
     cut: Mapping[str, int]
     withheld: int
@@ -38,9 +39,11 @@ class Told:
 
 
 def summarise(told: Told, sources: Sequence[Source], problem: str | None) -> str:
-    """Return at most 4000 characters; every list that is shortened says by how much."""
-    tools = f"ruff {ruff_version()} and plain checks through the {told.lens.name} lens"
-    parts = [f"No model was asked: this is {tools}. {told.reviewed} files were checked."]
+    """Return at most 4000 characters; every list that is shortened says by how much.
+
+    One line per thing to be said: reports tell a line that several agents say only once.
+    """
+    parts = [f"No model was asked: this is ruff {ruff_version()} and plain checks."]
     if told.lens is GENERAL and told.persona:
         parts.append(f"There is no lens for {visible(told.persona)[:60]}; general checks only.")
     lost = [(path, why) for path, why in sorted(told.unchecked.items()) if why not in _NOTHING_LOST]
@@ -55,11 +58,11 @@ def summarise(told: Told, sources: Sequence[Source], problem: str | None) -> str
         )
     if told.withheld:
         parts.append(f"{told.withheld} findings have no line that may be quoted.")
-    if silent := sum(bool(_WHOLE_FILE.search(source.text)) for source in sources):
-        parts.append(f"{silent} files silence ruff as a whole by a comment.")
+    if silent := [visible(s.path) for s in sources if _WHOLE_FILE.search(s.text)]:
+        parts.append(f"Silenced as a whole by a comment to ruff: {_shortened(silent)}.")
     if problem:
         parts.append(f"Files were found by a walk: {visible(problem)}.")
-    return _cut(" ".join(parts))
+    return _cut("\n".join(parts))
 
 
 def _shortened(names: Sequence[str]) -> str:

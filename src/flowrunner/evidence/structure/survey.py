@@ -18,6 +18,8 @@ from flowrunner.evidence.structure.edges import Edge, Outside, is_counted, read_
 from flowrunner.evidence.structure.history import read_churn
 
 _ROOTS = frozenset({"src", "lib", "packages", "apps", "internal", "pkg", "cmd", "services"})
+PARTED = 4
+"""A package is parted if it holds at least one of so many modules."""
 SHOWN = 12
 """How many files stand out by each measure."""
 
@@ -116,15 +118,25 @@ class Survey:
         return read_churn(self.facts.root)
 
     def part_of(self, path: str) -> str:
-        """Return the component of a file: its package below the top one, or its folder."""
+        """Return the component of a file: its package, or its folder.
+
+        Only a package that holds much of the project is parted into those below it: of a project
+        with one package the parts are wanted, of ten small ones beside each other they are noise.
+        """
         module = self.facts.modules.by_path.get(path)
         if module is not None:
             parts = module.name.split(".")
-            return ".".join(parts[:2])
+            return ".".join(parts[: 2 if parts[0] in self._large else 1])
         folders = PurePosixPath(path).parts[:-1] if "." in PurePosixPath(path).name else (path,)
         folders = PurePosixPath("/".join(folders)).parts
         deep = 3 if folders[:1] and folders[0] in _ROOTS else 2
         return "/".join(folders[:deep]) or "."
+
+    @cached_property
+    def _large(self) -> frozenset[str]:
+        modules = self.facts.modules.by_path
+        tops = Counter(modules[p].name.partition(".")[0] for p in self.sources if p in modules)
+        return frozenset(top for top, count in tops.items() if count * PARTED >= tops.total())
 
     @cached_property
     def part_edges(self) -> Mapping[tuple[str, str], tuple[Edge, ...]]:
