@@ -13,12 +13,20 @@ from typing import TypeAlias
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "conformance.md"
 IDS = Path(__file__).with_name("ids")
-PAGES = ("promises", "flow_runner", "flows", "workflow_scripts", "supervisor", "executor")
+PAGES = (
+    "promises",
+    "features",
+    "flow_runner",
+    "flows",
+    "workflow_scripts",
+    "supervisor",
+    "executor",
+)
 STAGES = ("spine", "steps", "later")
 REACHED = "steps"
 """The stage whose rules are owed now: one without a test is untested, one due later waits."""
 
-_ID = r"(?:[RD][1-4]-\d+|CC-\d+|[VBSAF]-\d+|[IP]\d{1,2})"
+_ID = r"(?:[RD][1-4]-\d+|CC-\d+|[VBSAF]-\d+|[IPF]\d{1,2})"
 _MENTION = re.compile(rf"(?<!\w)({_ID})(?:(?:\.\.|-|\u2013)({_ID}|\d+))?(?!\w)")
 _CLAIMING_DECORATORS = frozenset({"rule", "invariant", "initialize"})
 
