@@ -16,10 +16,10 @@ import structlog
 
 from flowrunner import __version__
 from flowrunner.bootstrap.database import Addresses
+from flowrunner.bootstrap.listening import Listener
 from flowrunner.core.graph import CODE_QUEUE
-from flowrunner.core.model import Ref, RunId
+from flowrunner.core.model import Ref
 from flowrunner.db.definitions import find_stored
-from flowrunner.db.listener import Ears, listen
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
 from flowrunner.db.payloads import list_payloads
@@ -27,7 +27,6 @@ from flowrunner.db.pool import Pool, make_pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
-from flowrunner.engine import signals as channels
 from flowrunner.engine.alarms import Alarms
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.code import CodeRunner
@@ -109,7 +108,7 @@ def build_service(
     code, keeper = _code_runner(settings, pools.leases, engine)
     reaper = _reaper(settings, pools.work, engine.residents)
     rounds = _rounds(settings, pools.work, engine.residents, reaper)
-    listener = _Listener(addresses.listen, engine.signals, rounds)
+    listener = Listener(addresses.listen, engine.signals, rounds)
     views = Views(pools.work)
     first = (engine.notifier, engine.committer, engine.residents)
     return Service(
@@ -258,44 +257,6 @@ def _code_runner(
     engine.signals.on_tasks.append(code.wake)
     engine.signals.on_leases.append(keeper.poke)
     return code, keeper
-
-
-class _Listener:
-    """The engine's ears: what other processes hint at, and a look at everything after a gap."""
-
-    name = "listener"
-
-    def __init__(
-        self,
-        url: str,
-        signals: Signals,
-        rounds: tuple[Rounds, ...],
-    ) -> None:
-        self._url = url
-        self._signals = signals
-        self._rounds = rounds
-
-    async def run(self, ready: asyncio.Event) -> None:
-        names = (channels.TASKS, channels.LEASES, channels.EVENTS, channels.RESULTS)
-        await listen(self._url, Ears(names, self._heard, self._gap), ready)
-
-    def _heard(self, channel: str, payload: str) -> None:
-        match channel:
-            case channels.TASKS:
-                self._signals.heard_tasks(frozenset(payload.split(",") if payload else ()))
-            case channels.LEASES:
-                self._signals.heard_leases()
-            case channels.EVENTS:
-                self._signals.heard_events(channels.run_ids(payload))
-            case _:
-                self._rounds[-1].wake()
-
-    def _gap(self) -> None:
-        self._signals.heard_tasks(frozenset())
-        self._signals.heard_leases()
-        self._signals.heard_events(frozenset[RunId]())
-        for look in self._rounds:
-            look.wake()
 
 
 @asynccontextmanager
