@@ -15,7 +15,7 @@ SIDES = ("left", "middle", "right")
 
 
 def test_a_cancel_reaches_the_agents_of_the_same_process(site: Site, measured: Measured) -> None:
-    """P6, P12, I3: they and their children are gone at once, and nothing begins after it."""
+    """P6, P12, I3, F36: they and their children are gone at once, and nothing begins after it."""
     server = site.serve()
     with server.client() as client:
         run = str(client.launch("watched", site.body()).id)
@@ -29,7 +29,7 @@ def test_a_cancel_reaches_the_agents_of_the_same_process(site: Site, measured: M
 
 
 def test_a_cancel_reaches_agents_everywhere(site: Site, measured: Measured) -> None:
-    """P5, P12, I3: launched here, cancelled there, running elsewhere, and deaf to SIGTERM."""
+    """P5, P12, I3, F36, F37: launched here, cancelled there, running elsewhere, and deaf to SIGTERM."""
     first, second = site.installation.serve("--no-worker"), site.installation.serve("--slots", "2")
     for server in (first, second):
         server.ready()

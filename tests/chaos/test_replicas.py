@@ -33,7 +33,7 @@ class Mortal:
 
 
 def test_replicas_and_workers_come_and_go(site: Site, measured: Measured) -> None:
-    """P1, P2, P3, P5, I6, I7, D2-01, D2-18, D2-29: one run per key, each as if nothing happened."""
+    """P1, P2, P3, P5, I6, I7, D2-01, D2-18, D2-29, F24: one run per key, each as if nothing happened."""
     servers = [site.installation.serve("--slots", "2") for _ in range(2)]
     mortals = [server_of(site, server) for server in servers]
     mortals += [worker_of(site) for _ in range(3)]

@@ -49,7 +49,7 @@ def reviews(
 def test_a_killed_server_goes_on_where_it_was(
     reviews: Mapping[str, Future[Review]], moment: str, measured: Measured
 ) -> None:
-    """P1, P3, P4, P7, I6, D2-02, D2-03, D2-18, D2-35: the same report, nothing done twice."""
+    """P1, P3, P4, P7, I6, D2-02, D2-03, D2-18, D2-35, F22, F25: the same report, nothing done twice."""
     expected, found = reviews[UNDISTURBED].result(), reviews[moment].result()
 
     measured(f"from the restart when {moment} to the end", found["seconds"])

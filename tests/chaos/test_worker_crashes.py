@@ -25,7 +25,7 @@ DIE_SECONDS = 3.0
 
 
 def test_the_agents_of_lost_workers_die_and_run_elsewhere(site: Site, measured: Measured) -> None:
-    """P2, P3, I2, I6, D2-18: one is killed, one frozen beyond its lease and thawed as a zombie.
+    """P2, P3, I2, I6, D2-18, F29: one is killed, one frozen beyond its lease and thawed as a zombie.
 
     Their agents end within seconds, with their children; after the lease others go on.
     """

@@ -73,7 +73,7 @@ async def test_a_claim_answered_too_late_starts_nothing() -> None:
 
 
 async def test_the_fence_falls_a_margin_before_the_lease_ends() -> None:
-    """P2: counted from before the renewal was sent, whatever its answer took."""
+    """P2, F29: counted from before the renewal was sent, whatever its answer took."""
     stage = await opened()
     await stage.keeper.claim(1)
     stage.model.delay = 12.0

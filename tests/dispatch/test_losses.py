@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_cancel_reaches_the_agent(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
-    """P12: through the database's notification, long before the next renewal is due."""
+    """P12, F36: through the database's notification, long before the next renewal is due."""
     service = await replicas.start(a_library(a_flow(agent("a"))))
     file = tmp_path / "pids"
     times = patient(lease_seconds=600.0, renew_seconds=300.0)

@@ -134,14 +134,14 @@ async def test_the_end_of_stderr_is_kept(tmp_path: Path) -> None:
 
 
 async def test_its_time_is_limited(tmp_path: Path) -> None:
-    """D2-22: a hung agent ends, and says of what."""
+    """D2-22, F31: a hung agent ends, and says of what."""
     limits = ProcessLimits(total_seconds=0.3, grace_seconds=0.2)
 
     assert (await an_agent(SLEEP, tmp_path, limits=limits).run()).cause == "timeout_total"
 
 
 async def test_its_silence_is_limited(tmp_path: Path) -> None:
-    """D2-22: one that talks goes on, one that falls silent is ended."""
+    """D2-22, F31: one that talks goes on, one that falls silent is ended."""
     limits = ProcessLimits(total_seconds=30, idle_seconds=1.2, grace_seconds=0.2)
     script = f"for _ in range(20): os.write(2, b'.'); time.sleep(0.05)\n{SLEEP}"
 

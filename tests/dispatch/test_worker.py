@@ -34,7 +34,7 @@ CLAIMS = "SELECT last_value FROM claim_epoch_seq"
 
 
 async def test_a_run_is_worked_off(replicas: Replicas, database: Database, tmp_path: Path) -> None:
-    """R2-28, R2-31, R2-33, R2-39: over SQL, with the dispatcher's rights and no others."""
+    """R2-08, R2-28, R2-31, R2-33, R2-39: over SQL, with the dispatcher's rights and no others."""
     service = await replicas.start(a_library(a_flow(agent("a"), agent("b"), agent("c", "a", "b"))))
     outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
 
@@ -75,7 +75,7 @@ async def test_without_notifications_polling_does(
 async def test_no_more_is_claimed_than_there_is_room_for(
     replicas: Replicas, database: Database, tmp_path: Path
 ) -> None:
-    """D2-25: five ready tasks and two slots make two agents, and each end makes room at once."""
+    """D2-25, F47: five ready tasks and two slots make two agents, and each end makes room at once."""
     service = await replicas.start(a_library(a_flow(*(agent(f"a{n}") for n in range(5)))))
     file, go = tmp_path / "pids", tmp_path / "go"
     waits = f"{note(file)}while not os.path.exists({str(go)!r}): time.sleep(0.01)\nprint('done')"

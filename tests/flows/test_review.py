@@ -82,7 +82,7 @@ def test_a_true_finding_is_listed_once_with_all_who_said_it(project: Path) -> No
 
 
 def test_a_critical_finding_blocks_if_its_quotation_is_there(project: Path) -> None:
-    """A claim that only sounds grave does not decide; it is shown as unsupported (F-02)."""
+    """F59: a claim that only sounds grave does not decide; it is shown as unsupported (F-02)."""
     real = rehearse(project, only("security", answer(claim(severity="critical"))))
     invented = claim(severity="critical", quote="return os.system(amount)")
     made_up = rehearse(project, only("security", answer(invented)))

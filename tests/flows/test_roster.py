@@ -37,7 +37,7 @@ def run(root: Path, band: str | None, paths: Sequence[str] = ()) -> Rehearsal:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_band_asks_whom_the_smaller_one_asks(tmp_path: Path, change: str) -> None:
-    """A deeper band is a superset of the shallower one, whatever is reviewed."""
+    """F8: a deeper band is a superset of the shallower one, whatever is reviewed."""
     small, medium, large = (cast(tmp_path, change, band) for band in ("small", "medium", "large"))
 
     assert small <= medium <= large

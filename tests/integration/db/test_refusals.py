@@ -109,7 +109,7 @@ REFUSED = ROWS + APPROVALS + TASKS
 
 @pytest.mark.parametrize(("statement", "constraint"), REFUSED)
 async def test_the_schema_refuses(database: Database, statement: str, constraint: str) -> None:
-    """P6, P8, D2-27: half-ended rows, unknown words and tasks that may write are unstorable."""
+    """P6, P8, R2-30, D2-27, F54: half-ended rows, unknown words and tasks that may write are unstorable."""
     async with await database.connect() as conn:
         await a_finished_run(conn, a_graph("a"))
         live = await by_hand(conn, a_graph("b"))

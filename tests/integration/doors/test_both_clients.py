@@ -156,7 +156,7 @@ async def _open(client: AsyncClient, run: str, count: int) -> bool:
 async def test_a_run_is_steered_from_a_script(
     url: str, service: Service, dispatcher: Dispatcher
 ) -> None:
-    """F38-F41: every verb of both clients, with who acts."""
+    """F38..F40: every verb of both clients, with who acts."""
 
     def script() -> str:
         with Client(url, actor="ana") as client:

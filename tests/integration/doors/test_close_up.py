@@ -124,7 +124,7 @@ async def test_calls_are_steps_of_their_code(open_door: OpenDoor, dispatcher: Di
 async def test_attempts_are_kept_with_what_they_cost(
     open_door: OpenDoor, dispatcher: Dispatcher
 ) -> None:
-    """F30: each with its error, usage and prompt; lists have them if they are asked for."""
+    """F49: each with its error, usage and prompt; lists have them if they are asked for."""
     door = await open_door(TRYING)
     run_id = await door.launch()
     (first,) = await dispatcher.take(run_id, "a")
@@ -150,7 +150,7 @@ async def test_attempts_are_kept_with_what_they_cost(
 
 
 async def test_who_holds_an_attempt_is_told(open_door: OpenDoor, dispatcher: Dispatcher) -> None:
-    """F29: offered, then running at a worker, with since when."""
+    """Offered, then running at a worker, with since when."""
     door = await open_door(TRYING)
     run_id = await door.launch()
     path = f"{RUNS}/{run_id}/steps/a/attempts"

@@ -55,7 +55,7 @@ async def terminal(service: Service, tmp_path: Path) -> AsyncIterator[Terminal]:
 
 
 async def test_a_run_is_followed_to_its_end(terminal: Terminal, tmp_path: Path) -> None:
-    """Progress on stderr, a line per change; the report alone on stdout; exit 0."""
+    """F66: progress on stderr, a line per change; the report alone on stdout; exit 0."""
     done = await terminal.run("run", "quick", "question=why?", "depth:=3", "--report")
 
     assert (done.code, done.out) == (0, "# quick\n")
@@ -95,7 +95,7 @@ async def test_an_outcome_can_fail_a_pipeline(terminal: Terminal) -> None:
 
 
 async def test_a_run_is_left_running(terminal: Terminal, service: Service) -> None:
-    """-d prints the id alone; watch takes it up; the same key is the same run."""
+    """F66: -d prints the id alone; watch takes it up; the same key is the same run."""
     done = await terminal.run("run", "asking", "-d", "--key", "k")
     again = await terminal.run("run", "asking", "-d", "--key", "k", "--json")
 

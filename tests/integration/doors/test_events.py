@@ -31,7 +31,7 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 async def test_pages_continue_without_a_gap(open_door: OpenDoor) -> None:
-    """P7: every event once and in order, and the last page says that nothing will follow."""
+    """P7, F61: every event once and in order, and the last page says that nothing will follow."""
     door = await open_door(QUICK)
     run_id = await door.launch()
     await ended(door.service, run_id)
@@ -104,7 +104,7 @@ async def test_a_finished_stream_stays_finished(open_door: OpenDoor) -> None:
 
 
 async def test_a_stream_resumes_where_it_was(open_door: OpenDoor) -> None:
-    """Last-Event-ID wins over ?after=: a browser repeats the address it began with."""
+    """D2-24, F61: Last-Event-ID wins over ?after=: a browser repeats the address it began with."""
     door = await open_door(QUICK)
     run_id = await door.launch()
     await ended(door.service, run_id)
@@ -141,7 +141,7 @@ async def listening(url: str, run_id: RunId) -> AsyncGenerator[list[str]]:
 
 
 async def test_events_come_as_they_happen(replicas: Replicas, dispatcher: Dispatcher) -> None:
-    """Over a real socket: each event when it is committed, and the end at the end."""
+    """F62: over a real socket: each event when it is committed, and the end at the end."""
     service = await replicas.start(a_library(ASKING))
     run_id = await launch(service)
 

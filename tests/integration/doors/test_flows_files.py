@@ -108,7 +108,7 @@ def test_a_new_flow_is_valid(ask: Ask, options: tuple[str, ...], file: str) -> N
 
 
 def test_a_name_that_cannot_be_is_refused(ask: Ask, tmp_path: Path) -> None:
-    """F4: a name is no path."""
+    """A name is no path."""
     done = ask("flows", "new", "../evil")
 
     assert done.code == 2

@@ -21,7 +21,7 @@ def terminal(database: Database, tmp_path: Path) -> Terminal:
 
 @pytest.mark.parametrize("options", [(), ("--yaml",)], ids=["py", "yaml"])
 async def test_a_new_flow_runs_as_it_is(terminal: Terminal, options: tuple[str, ...]) -> None:
-    """F1, F7: `flows new` gives a flow that runs to its report in a fresh project."""
+    """F1: `flows new` gives a flow that runs to its report in a fresh project."""
     made = await terminal.run("flows", "new", "first-try", *options)
     done = await terminal.run("run", "first-try", "focus=security", "--report", "--json")
 

@@ -46,7 +46,7 @@ async def test_a_text_is_checked(open_door: OpenDoor) -> None:
 
 
 async def test_a_text_that_is_too_long_is_refused(open_door: OpenDoor) -> None:
-    """F4, S8: a body over the door's bound is not read."""
+    """S8: a body over the door's bound is not read."""
     door = await open_door()
 
     assert (await door.post(VALIDATE, {"text": "x" * 600_000})).status_code == 422

@@ -58,7 +58,7 @@ async def steps_of(door: Door, run_id: RunId) -> dict[str, Any]:
 async def test_a_hunt_runs_from_its_text_to_its_report(
     replicas: Replicas, dispatcher: Dispatcher, tmp_path: Path
 ) -> None:
-    """F1, F13, F41: a list becomes agents, a condition asks a person, findings become the report."""
+    """F1, F10, F13, F41: a list becomes agents, a condition asks a person, findings become the report."""
     service = await replicas.start(a_library(tmp_path, HUNT))
     prompts: dict[str, str] = {}
 

@@ -69,7 +69,7 @@ async def test_only_what_was_paused_goes_on(open_door: OpenDoor) -> None:
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "cancel"])
 async def test_an_ended_run_is_not_steered(open_door: OpenDoor, verb: str) -> None:
-    """F36, F38: 409 with how it ended and when."""
+    """R2-48, F38: 409 with how it ended and when."""
     door = await open_door(QUICK)
     run_id = await door.launch("quick")
     await ended(door.service, run_id)
@@ -82,7 +82,7 @@ async def test_an_ended_run_is_not_steered(open_door: OpenDoor, verb: str) -> No
 
 
 async def test_a_cancelled_run_says_by_whom(open_door: OpenDoor) -> None:
-    """F36: cancelling again is answered alike; pausing then is refused with who and when."""
+    """R2-48, F38: cancelling again is answered alike; pausing then is refused with who and when."""
     door = await open_door(WORKING)
     run_id = await door.launch()
 

@@ -33,7 +33,7 @@ async def told(door: Door, run_id: object, verb: str, who: dict[str, str]) -> di
 
 
 async def test_an_end_is_not_remembered_after_a_retry(doors: Doors) -> None:
-    """F36, F40, P5: ended here, begun anew there: what is said here next is heard."""
+    """F40, P5: ended here, begun anew there: what is said here next is heard."""
     left, right = doors
     run_id = await left.launch()
     await told(right, run_id, "cancel", ANA)

@@ -81,7 +81,7 @@ async def until_asked(service: Service, run_id: RunId, times: int = 1) -> None:
 async def test_other_ready_work_goes_on_beside_an_open_question(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-10, R2-27, F7: asked once, whatever else happens; nothing but what needs it waits."""
+    """D2-10, R2-27, F41: asked once, whatever else happens; nothing but what needs it waits."""
     service = await replicas.start(a_library(gated()))
     run_id = await launch(service)
     draft, beside = await dispatcher.take(run_id, "draft", "beside")
@@ -108,7 +108,7 @@ async def test_other_ready_work_goes_on_beside_an_open_question(
 async def test_values_reach_the_steps_that_follow_as_the_form_has_them(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F7, F12: filled in by the form's own rules, kept with who said so."""
+    """F42: filled in by the form's own rules, kept with who said so."""
     service = await replicas.start(a_library(gated(form=Budget)))
     run_id = await launch(service)
     await drafted(service, dispatcher, run_id)
@@ -140,7 +140,7 @@ async def test_nobody_decides_in_time(
     status: str,
     gate_: object,
 ) -> None:
-    """F7, D2-10: each policy; whoever decides afterwards is told that it is over."""
+    """F43, D2-10: each policy; whoever decides afterwards is told that it is over."""
     service = await replicas.start(a_library(gated(expires="1h", on_expiry=policy)))
     run_id = await launch(service)
     await drafted(service, dispatcher, run_id)
@@ -164,7 +164,7 @@ async def test_nobody_decides_in_time(
 async def test_an_open_question_is_repeated_until_it_is_answered(
     replicas: Replicas, database: Database
 ) -> None:
-    """F7: each reminder sets the next one; none follows the decision."""
+    """F43: each reminder sets the next one; none follows the decision."""
     service = await replicas.start(a_library(a_flow(gate(remind="1h"))))
     run_id = await launch(service)
     await until_asked(service, run_id)
@@ -190,7 +190,7 @@ async def reminders(database: Database, run_id: RunId, count: int) -> bool:
 async def test_two_people_decide_at_once_on_two_replicas(
     replicas: Replicas, database: Database
 ) -> None:
-    """D2-10, P5: exactly one decision stands; the other learns who decided, what, and when."""
+    """D2-10, P5, F42: exactly one decision stands; the other learns who decided, what, and when."""
     library = a_library(a_flow(gate(on_reject="continue")))
     one, two = await replicas.start(library), await replicas.start(library)
     for _ in range(10):
@@ -252,7 +252,7 @@ async def test_a_question_outlives_the_replica_that_asked(
 async def test_a_rejection_stops_the_run(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-10, D2-07: the step fails as rejected, with the reason; nothing is left at work."""
+    """D2-10, D2-07, F41: the step fails as rejected, with the reason; nothing is left at work."""
     service = await replicas.start(a_library(gated()))
     run_id = await launch(service)
     draft, _beside = await dispatcher.take(run_id, "draft", "beside")
@@ -270,7 +270,7 @@ async def test_a_rejection_stops_the_run(
 async def test_a_rejection_may_let_the_run_go_on(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F7: whoever follows sees that it was rejected, by whom and why."""
+    """F41: whoever follows sees that it was rejected, by whom and why."""
     service = await replicas.start(a_library(gated(on_reject="continue")))
     run_id = await launch(service)
     await drafted(service, dispatcher, run_id)
@@ -297,7 +297,7 @@ def sent_back(**asks: Any) -> Flow:
 async def test_a_rejection_sends_the_run_back_and_its_reason_along(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F7, F10: redone with the reason at hand, asked anew; what is beside goes on; old ones stay."""
+    """F41: redone with the reason at hand, asked anew; what is beside goes on; old ones stay."""
     service = await replicas.start(a_library(sent_back()))
     run_id = await launch(service)
     draft, beside = await dispatcher.take(run_id, "draft", "beside")
@@ -322,7 +322,7 @@ async def test_a_rejection_sends_the_run_back_and_its_reason_along(
 async def test_a_run_is_sent_back_so_often_and_no_more(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F7: after `max_redos` a rejection stops the run, and says how often it was redone."""
+    """F41: after `max_redos` a rejection stops the run, and says how often it was redone."""
     service = await replicas.start(a_library(sent_back(max_redos=2)))
     run_id = await launch(service)
     await dispatcher.take(run_id, "beside")
@@ -348,7 +348,7 @@ def door() -> Iterator[threading.Event]:
 async def test_a_prompt_that_was_being_built_when_the_run_was_sent_back_is_built_anew(
     replicas: Replicas, dispatcher: Dispatcher, door: threading.Event
 ) -> None:
-    """D2-37, F7: what slow user code made of a result that does not count any more is forgotten."""
+    """F41: what slow user code made of a result that does not count any more is forgotten."""
     seen: list[object] = []
 
     def slow(ctx: Context) -> str:

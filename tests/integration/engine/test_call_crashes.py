@@ -74,7 +74,7 @@ async def answer(service: Service, dispatcher: Dispatcher, run_id: RunId, key: s
 async def test_a_replica_that_is_replaced_asks_nothing_twice(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, answered: int
 ) -> None:
-    """D2-13: finished calls are answered from the journal, failed ones too; running ones waited for."""
+    """D2-13, F26: finished calls are answered from the journal, failed ones too; running ones waited for."""
     asking = Asking()
     before = await replicas.start(calling(asking))
     run_id = await launch(before)
@@ -92,6 +92,39 @@ async def test_a_replica_that_is_replaced_asks_nothing_twice(
     assert await ended(after, run_id) == "completed"
     assert (await report(database, run_id))["v"] == EXPECTED
     assert await tasks(database, run_id) == {"v": 1, **ONCE}
+
+
+async def test_calls_without_keys_are_found_again_in_another_order(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """F27, F26, D2-13: what was asked is what names a call; asked in another order, it is known."""
+    begun: list[int] = []
+
+    async def body(ctx: Context) -> object:
+        begun.append(1)
+        texts = ["left", "right", "last"] if len(begun) == 1 else ["right", "left", "last"]
+        return {text: (await ctx.agent(None, text)).output for text in texts}
+
+    async def say(service: Service) -> None:
+        (task,) = await until(dispatcher.claim)
+        prompt = (task.input or b"").decode()
+        assert (await service.tasks.report(task.task_id, done(task, f"re {prompt}"))).verdict
+
+    before = await replicas.start(calling(body))
+    run_id = await launch(before)
+    await say(before)
+    await say(before)
+    (last,) = await until(dispatcher.claim)
+    await replicas.stop(before)
+
+    after = await replicas.start(calling(body))
+    await until(lambda: len(begun) == 2)
+    await after.tasks.report(last.task_id, done(last, "re last"))
+
+    assert await ended(after, run_id) == "completed"
+    expected = {"left": "re left", "right": "re right", "last": "re last"}
+    assert (await report(database, run_id))["v"] == expected
+    assert sorted((await tasks(database, run_id)).values()) == [1, 1, 1, 1]
 
 
 async def test_what_was_answered_while_nobody_was_there_is_found(
@@ -143,7 +176,7 @@ async def test_code_whose_lease_ran_out_goes_on_as_another_attempt(
 async def test_code_that_fails_and_is_tried_again_keeps_its_answers(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-13, F19: an attempt that timed out left a call at work: the next one waits for it."""
+    """D2-13, F26, F30: an attempt that timed out left a call at work: the next one waits for it."""
     begun: list[int] = []
 
     async def body(ctx: Context) -> object:

@@ -54,7 +54,7 @@ async def returned(database: Database, run_id: RunId) -> Any:
 async def test_a_call_is_a_task_of_its_own_and_its_answer_a_value(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """R2-34, R2-35, D2-13: persona and prompt go to an agent, the whole answer comes back."""
+    """R2-34..R2-36, D2-13, F18: persona and prompt go to an agent, the whole answer comes back."""
 
     async def body(ctx: Context) -> object:
         result = await ctx.agent("verifier", "Is it so?", key="one")
@@ -77,7 +77,7 @@ async def test_a_call_is_a_task_of_its_own_and_its_answer_a_value(
 async def test_fifty_calls_at_once_are_fifty_tasks_at_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-13, F6: gathered, they run side by side; each gets its own answer, in any order."""
+    """D2-13, F18: gathered, they run side by side; each gets its own answer, in any order."""
 
     async def body(ctx: Context) -> object:
         asked = (ctx.agent(None, f"check {n}", key=str(n)) for n in range(50))
@@ -148,7 +148,7 @@ async def test_a_call_that_cannot_be_made_says_why_at_once(
 async def test_calls_without_keys_are_known_by_what_they_ask_and_how_often(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-13: another prompt is another call, and so is the same one again."""
+    """D2-13, F27: another prompt is another call, and so is the same one again."""
 
     async def body(ctx: Context) -> object:
         results = [await ctx.agent(None, text) for text in ("a", "a", "b")]
@@ -191,7 +191,7 @@ async def test_a_failed_call_is_a_value_and_its_output_raises(
 async def test_a_call_is_tried_again_as_often_as_it_says(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F19, D2-13: its own retry, its own timeout; the code waits for the last of them."""
+    """F18, F30, D2-13: its own retry, its own timeout; the code waits for the last of them."""
 
     async def body(ctx: Context) -> object:
         return (await ctx.agent(None, "p", key="k", retry=1, timeout="5m")).output
@@ -229,7 +229,7 @@ async def test_an_answer_fits_what_the_call_asked_for_or_is_a_failure(
     answer: str,
     expected: list[str | None],
 ) -> None:
-    """F12, P9: `output=` names a model; what does not fit it is no answer."""
+    """F7, P9: `output=` names a model; what does not fit it is no answer."""
 
     async def body(ctx: Context) -> object:
         result = await ctx.agent(None, "p", key="k", output=Ruling)
@@ -275,7 +275,7 @@ def gate() -> Iterator[threading.Event]:
 async def test_calls_go_on_in_a_run_that_is_paused(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, gate: threading.Event
 ) -> None:
-    """F33: what is at work goes on, answers too; a new call waits for the run to go on."""
+    """F38: what is at work goes on, answers too; a new call waits for the run to go on."""
 
     async def body(ctx: Context) -> object:
         first = await ctx.agent(None, "p", key="first")
@@ -426,7 +426,7 @@ async def test_code_that_does_not_wait_for_its_call_leaves_none_behind(
 async def test_calls_of_members_belong_to_their_member(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, F6: a list of code steps, each with a call of the same key."""
+    """F13, F18: a list of code steps, each with a call of the same key."""
 
     async def body(ctx: Context) -> object:
         return (await ctx.agent(None, f"about {ctx.item}", key="k")).output

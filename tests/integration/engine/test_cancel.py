@@ -36,7 +36,7 @@ def gate() -> Iterator[threading.Event]:
 async def test_a_cancel_ends_everything_at_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """R2-48, P6, P12: held, offered, delayed and waiting steps end; leases are lost; no row stays."""
+    """R2-48, P6, P12, F37: held, offered, delayed and waiting steps end; leases are lost; no row stays."""
     flow = a_flow(agent("a"), agent("b", retry=1), agent("c", "a"), agent("d"), deadline=600)
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)

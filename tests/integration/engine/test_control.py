@@ -45,7 +45,7 @@ def two(_ctx: Context) -> list[str]:
 async def test_nothing_is_offered_while_a_run_is_paused(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F33: results, timers and decisions arrive; what they make possible waits for the resume."""
+    """F38: results, timers and decisions arrive; what they make possible waits for the resume."""
     flow = a_flow(
         agent("a"),
         agent("b", "a"),
@@ -90,7 +90,7 @@ async def has(database: Database, run_id: RunId, *lines: str) -> bool:
 async def test_pausing_and_resuming_may_be_repeated(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F33, P1: twice is once; each is told with its reason and actor."""
+    """F38, P1: twice is once; each is told with its reason and actor."""
     service = await replicas.start(a_library(a_flow(agent("a"))))
     run_id = await launch(service)
     await dispatcher.take(run_id, "a")
@@ -111,7 +111,7 @@ async def test_pausing_and_resuming_may_be_repeated(
 async def test_a_paused_run_may_be_cancelled(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F33, P12: at once and for good, with what was still at work."""
+    """F38, P12: at once and for good, with what was still at work."""
     service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -126,7 +126,7 @@ async def test_a_paused_run_may_be_cancelled(
 async def test_a_pause_outlives_the_replica(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F33, P3: nothing that is started afterwards moves it: no launch's ask, no stall detector."""
+    """F38, P3: nothing that is started afterwards moves it: no launch's ask, no stall detector."""
     flow = a_flow(agent("a"), code("b", "a"))
     before = await replicas.start(a_library(flow))
     run_id = await launch(before)
@@ -155,7 +155,7 @@ def gate() -> Iterator[threading.Event]:
 async def test_an_answer_that_comes_during_a_pause_is_asked_for_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, gate: threading.Event
 ) -> None:
-    """F33: slow user code that was asked before speaks into the pause, and nothing is lost."""
+    """F38: slow user code that was asked before speaks into the pause, and nothing is lost."""
     calls: list[int] = []
 
     def slow(_ctx: Context) -> str:
@@ -188,7 +188,7 @@ STOPPED: dict[OnFail, tuple[str, str]] = {
 async def test_one_step_is_stopped_and_its_policy_decides(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, on_fail: OnFail
 ) -> None:
-    """D2-11, F34: that one, not the run, and it is not tried again; its lease is withdrawn."""
+    """D2-11, F39: that one, not the run, and it is not tried again; its lease is withdrawn."""
     flow = a_flow(agent("a", on_fail=on_fail, retry=5), agent("b", "a"), agent("c"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -260,7 +260,7 @@ async def through(
 async def test_what_failed_is_retried_and_what_is_done_stands(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F35, R2-17: the failed branch and what follows run again; the finished one does not."""
+    """F40, R2-17: the failed branch and what follows run again; the finished one does not."""
     service = await replicas.start(a_library(DIAMOND))
     run_id = await launch(service)
     await through(service, dispatcher, run_id, "a", "b", "c!")
@@ -284,7 +284,7 @@ async def test_what_failed_is_retried_and_what_is_done_stands(
 async def test_a_run_begins_anew_from_the_middle_of_a_diamond(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F35: from `b`: `b` and `d` again, `a` and `c` not; the old attempts stay in the log."""
+    """F40: from `b`: `b` and `d` again, `a` and `c` not; the old attempts stay in the log."""
     service = await replicas.start(a_library(DIAMOND))
     run_id = await launch(service)
     await through(service, dispatcher, run_id, "a", "b", "c", "d")
@@ -311,7 +311,7 @@ async def test_a_run_begins_anew_from_the_middle_of_a_diamond(
 async def test_only_the_failed_members_of_a_list_are_retried(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F35, F4: the list is gathered anew from the old results and the new ones."""
+    """F40, F13: the list is gathered anew from the old results and the new ones."""
     flow = a_flow(agent("list", each=Each(two, quorum=2)), render=listed)
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -335,7 +335,7 @@ def listed(ctx: ReportContext) -> Report:
 async def test_a_retry_needs_no_memory_of_the_run(
     replicas: Replicas, dispatcher: Dispatcher, database: Database, restarted: object
 ) -> None:
-    """F35, P3: loops, calls, waits and lists begin anew, on this replica or on another."""
+    """F40, P3: loops, calls, waits and lists begin anew, on this replica or on another."""
 
     async def calls(ctx: Context) -> object:
         return (await ctx.agent(None, "p", key="k")).value
@@ -366,7 +366,7 @@ async def test_a_retry_needs_no_memory_of_the_run(
 async def test_the_report_of_an_ended_run_is_rendered_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, how: str
 ) -> None:
-    """D2-32, F41: once per asking, of whatever there is; no step is touched, the end stands."""
+    """D2-32, F46: once per asking, of whatever there is; no step is touched, the end stands."""
     rendered: list[bool] = []
 
     def render(ctx: ReportContext) -> Report:

@@ -21,7 +21,7 @@ class Asked(BaseModel):
 
 
 async def test_a_diamond_of_code_runs_in_order(replicas: Replicas, database: Database) -> None:
-    """R2-19: a step begins when all it needs has ended, and the run ends with its last step."""
+    """R2-19, F16: a step begins when all it needs has ended, and the run ends with its last step."""
     diamond = a_flow(code("a"), code("b", "a"), code("c", "a"), code("d", "b", "c"))
     service = await replicas.start(a_library(diamond))
 
@@ -37,7 +37,7 @@ async def test_a_diamond_of_code_runs_in_order(replicas: Replicas, database: Dat
 async def test_a_prompt_sees_what_was_said_in_the_same_commit(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-16: a result is seen by the prompts it makes possible, though it is not stored yet."""
+    """D2-16, R2-32: a result is seen by the prompts it makes possible, though it is not stored yet."""
     chain = a_flow(agent("a"), agent("b", "a"), code("c", "b", run=lambda ctx: ctx.results["b"]))
     service = await replicas.start(a_library(chain))
     run_id = await launch(service)
@@ -73,7 +73,7 @@ async def test_a_fan_out_is_offered_whole_and_joined_once(
 async def test_what_the_launch_excludes_has_a_row_and_satisfies(
     replicas: Replicas, database: Database
 ) -> None:
-    """D2-21, R2-20: an excluded step is kept with its reason, and those after it go on."""
+    """D2-21, R2-20, F11: an excluded step is kept with its reason, and those after it go on."""
 
     def asks_for_more(given: Launch) -> bool:
         return given.given(Asked).question == "more"
@@ -118,7 +118,7 @@ async def test_a_run_without_a_step_to_run_completes_with_a_report(
 async def test_when_is_asked_at_run_time_and_sees_results(
     replicas: Replicas, database: Database
 ) -> None:
-    """R2-24: `when` speaks once its needs have ended; its no skips the step, and satisfies."""
+    """R2-24, F10, F11: `when` speaks once its needs have ended; its no skips the step, and satisfies."""
     seen: list[object] = []
 
     def when(ctx: Context) -> bool:
@@ -145,7 +145,7 @@ async def test_when_is_asked_at_run_time_and_sees_results(
 async def test_a_failure_stops_the_siblings_and_takes_their_leases_away(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-07, R2-17: one failed step fails the run; its siblings' leases are lost at once."""
+    """D2-07, R2-17, F37: one failed step fails the run; its siblings' leases are lost at once."""
     flow = a_flow(agent("a"), agent("b"), agent("c"), agent("d", "a", "b"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -166,7 +166,7 @@ async def test_a_failure_stops_the_siblings_and_takes_their_leases_away(
 async def test_a_failed_run_keeps_what_was_done(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-32: the report of a failed run is partial, and says what did not happen."""
+    """D2-32, F46: the report of a failed run is partial, and says what did not happen."""
     service = await replicas.start(a_library(a_flow(agent("a"), agent("b", "a"))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -183,7 +183,7 @@ async def test_a_failed_run_keeps_what_was_done(
 async def test_a_tolerated_failure_degrades_the_run(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """R2-17, R2-20: with on_fail="tolerate" dependents go on without the result, and it shows."""
+    """R2-17, R2-20, F45: with on_fail="tolerate" dependents go on without the result, and it shows."""
     seen: list[object] = []
 
     def joined(ctx: Context) -> object:
@@ -213,7 +213,7 @@ def vars_of(outcome: object) -> tuple[object, object]:
 async def test_usage_adds_up(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P7: what attempts consumed is counted per step and per run, failed attempts included."""
+    """P7, F49: what attempts consumed is counted per step and per run, failed attempts included."""
     flow = a_flow(agent("a", retry=1), agent("b"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)

@@ -31,7 +31,7 @@ GOOD = {"question": "why?"}
 async def test_one_key_is_one_run_on_two_replicas_at_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-29: twenty requests with one key, all at once: one run, and everybody is told its id."""
+    """D2-29, F34: twenty requests with one key, all at once: one run, and everybody is told its id."""
     library = a_library(FLOW)
     one, two = await replicas.start(library), await replicas.start(library)
     request = LaunchRequest(input=GOOD, project_root=ROOT, idempotency_key="k")
@@ -48,7 +48,7 @@ async def test_one_key_is_one_run_on_two_replicas_at_once(
 
 
 async def test_a_key_stands_for_one_request(replicas: Replicas, tmp_path: Path) -> None:
-    """D2-29: another body under the same key is refused; another project is another world."""
+    """D2-29, F34: another body under the same key is refused; another project is another world."""
     service = await replicas.start(a_library(FLOW))
     request = LaunchRequest(input=GOOD, project_root=ROOT, idempotency_key="k")
     first = await service.runs.launch("demo", request)
@@ -112,7 +112,7 @@ async def test_any_folder_can_be_a_project(database: Database, name: str) -> Non
 async def test_models_and_agents_are_taken_from_the_request_the_project_and_the_settings(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """R2-03: the nearest one that is not blank wins, and is what the dispatcher is told."""
+    """R2-03, R2-30: the nearest one that is not blank wins, and is what the dispatcher is told."""
     service = await replicas.start(a_library(FLOW), model="from-settings")
     found: list[str | None] = []
     for given in ("  mine  ", "", None):

@@ -50,7 +50,7 @@ def listing(*members: object, **each: Any) -> Flow:
 async def test_a_list_of_any_length_ends_with_its_results_in_order(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, size: int
 ) -> None:
-    """F4: one child per member, whatever ends first; none at all is a list without results."""
+    """F13: one child per member, whatever ends first; none at all is a list without results."""
     names = [f"m{n}" for n in range(size)]
     service = await replicas.start(a_library(listing(*names)))
     run_id = await launch(service)
@@ -70,7 +70,7 @@ async def test_a_list_of_any_length_ends_with_its_results_in_order(
 async def test_a_member_that_fails_fails_the_list_and_stops_the_others(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, D2-07: without a quorum all must complete; nothing is left at work."""
+    """F13, F37, D2-07: without a quorum all must complete; nothing is left at work."""
     service = await replicas.start(a_library(listing("a", "b", "c")))
     run_id = await launch(service)
     a, b, c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
@@ -96,7 +96,7 @@ async def test_a_member_that_fails_fails_the_list_and_stops_the_others(
 async def test_a_quorum_bears_failures_and_says_so(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, quorum: float
 ) -> None:
-    """F5, D2-32: enough completed: the list holds those, in order, and the run is degraded."""
+    """F14, F46, D2-32: enough completed: the list holds those, in order, and the run is degraded."""
     service = await replicas.start(a_library(listing("a", "b", "c", quorum=quorum)))
     run_id = await launch(service)
     a, b, c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
@@ -115,7 +115,7 @@ async def test_a_quorum_bears_failures_and_says_so(
 async def test_a_quorum_that_cannot_be_met_any_more_fails_at_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F5, D2-07: two of three must complete, two failed: the third is not waited for."""
+    """F14, D2-07: two of three must complete, two failed: the third is not waited for."""
     service = await replicas.start(a_library(listing("a", "b", "c", quorum=2, on_fail="tolerate")))
     run_id = await launch(service)
     a, b, _c = await dispatcher.take(run_id, "review[a]", "review[b]", "review[c]")
@@ -131,7 +131,7 @@ async def test_a_quorum_that_cannot_be_met_any_more_fails_at_once(
 async def test_a_list_that_is_too_long_fails_its_step(
     replicas: Replicas, database: Database
 ) -> None:
-    """F4: overflow="fail" says how long it is and how long it may be."""
+    """F14: overflow="fail" says how long it is and how long it may be."""
     service = await replicas.start(a_library(listing(1, 2, 3, max_items=2)))
     run_id = await launch(service)
 
@@ -145,7 +145,7 @@ async def test_a_list_that_is_too_long_fails_its_step(
 async def test_a_list_that_is_too_long_may_be_cut_and_says_so(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, P9: overflow="first" takes the first and records how many were left out."""
+    """F14, P9: overflow="first" takes the first and records how many were left out."""
     service = await replicas.start(a_library(listing("a", "b", "c", max_items=2, overflow="first")))
     run_id = await launch(service)
 
@@ -157,7 +157,7 @@ async def test_a_list_that_is_too_long_may_be_cut_and_says_so(
 async def test_a_member_is_tried_again_by_itself(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, F19: the step's retry is each member's: the others are not touched by it."""
+    """F13, F30: the step's retry is each member's: the others are not touched by it."""
     service = await replicas.start(a_library(listing("a", "b", retry=2)))
     run_id = await launch(service)
     a, b = await dispatcher.take(run_id, "review[a]", "review[b]")
@@ -176,7 +176,7 @@ async def test_a_member_is_tried_again_by_itself(
 async def test_no_more_members_are_at_work_than_the_window_lets(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, D2-25: `parallel` bounds what is offered; each end lets the next one go, in order."""
+    """F14, D2-25: `parallel` bounds what is offered; each end lets the next one go, in order."""
     names = [f"m{n}" for n in range(7)]
     service = await replicas.start(a_library(listing(*names, parallel=3, quorum=1)))
     run_id = await launch(service)
@@ -206,7 +206,7 @@ class Finding(BaseModel):
 async def test_members_and_results_are_what_their_steps_name(
     replicas: Replicas, dispatcher: Dispatcher
 ) -> None:
-    """F12: a member is the model that the list's step names, its result the one of its own step."""
+    """F13, F7: a member is the model that the list's step names, its result the one of its own step."""
     seen: list[object] = []
 
     def prompt(ctx: Context) -> str:
@@ -238,7 +238,7 @@ def named(file: File) -> str:
 async def test_an_answer_that_does_not_fit_is_its_members_failure(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P9, F12: a member's answer is judged like a step's, and tried again when it does not fit."""
+    """P9, F7: a member's answer is judged like a step's, and tried again when it does not fit."""
     flow = listing("a", retry=1, output=Finding)
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -269,7 +269,7 @@ async def test_an_answer_that_does_not_fit_is_its_members_failure(
 async def test_what_is_no_list_fails_the_step_and_says_why(
     replicas: Replicas, database: Database, each: Each, code_: str, words: str
 ) -> None:
-    """D2-05, F4: the author's mistake is the step's failure, in words."""
+    """D2-05, F13: the author's mistake is the step's failure, in words."""
     service = await replicas.start(a_library(a_flow(agent("review", run=about, each=each))))
     run_id = await launch(service)
 
@@ -280,7 +280,7 @@ async def test_what_is_no_list_fails_the_step_and_says_why(
 
 
 async def test_members_of_code_run_as_well(replicas: Replicas, database: Database) -> None:
-    """F4, D2-14: a list of code steps: leased, run and joined like any."""
+    """F13, D2-14: a list of code steps: leased, run and joined like any."""
     flow = a_flow(
         code("double", run=lambda ctx: ctx.item * 2, each=Each(lambda _ctx: list(range(20)))),
         code("sum", "double", run=lambda ctx: sum(cast("list[int]", ctx.results["double"]))),
@@ -296,7 +296,7 @@ async def test_members_of_code_run_as_well(replicas: Replicas, database: Databas
 async def test_the_longest_keys_are_stored_whole(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F4, D2-15: 120 characters of any script; equal members are told apart."""
+    """F13, D2-15: 120 characters of any script; equal members are told apart."""
     long = "\N{GREEK SMALL LETTER ALPHA}/[" * 40
     service = await replicas.start(a_library(listing(long, "x", "x", long + "y")))
     run_id = await launch(service)
@@ -310,7 +310,7 @@ async def test_the_longest_keys_are_stored_whole(
 async def test_a_member_whose_prompt_raises_fails_alone(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-05, F5: with a quorum the others go on."""
+    """D2-05, F14: with a quorum the others go on."""
 
     def picky(ctx: Context) -> str:
         if ctx.item == "b":
@@ -330,7 +330,7 @@ async def test_a_member_whose_prompt_raises_fails_alone(
 async def test_a_guard_says_no_once_for_the_whole_list(
     replicas: Replicas, database: Database
 ) -> None:
-    """R2-24, F4: `when` is asked for the step, not for each member."""
+    """R2-24, F13: `when` is asked for the step, not for each member."""
     calls: list[int] = []
 
     def never(_ctx: Context) -> bool:

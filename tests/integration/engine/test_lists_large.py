@@ -81,7 +81,7 @@ async def test_ten_thousand_members_out_of_order_and_some_failing(
     measured: Measured,
     parallel: int,
 ) -> None:
-    """F4, F5, A2: every member once, the list in order, a handful of commits, seconds in all."""
+    """F13, F14, A2: every member once, the list in order, a handful of commits, seconds in all."""
     flow = a_long_list(MANY, max_items=MANY, parallel=parallel, quorum=0.9)
     service = await replicas.start(a_library(flow), lease_seconds=60)
     began, commits = time.monotonic(), service.committer.commits
@@ -148,7 +148,7 @@ async def all_offered(database: Database, run_id: RunId, count: int) -> bool:
 async def test_results_that_do_not_fit_into_memorys_share_are_read_many_at_a_time(
     proxy: Proxy, replicas: Replicas, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """F4: a hundred results are gathered, and looked at one by one, with one reading each."""
+    """F13: a hundred results are gathered, and looked at one by one, with one reading each."""
     monkeypatch.setattr(wiring, "Bodies", partial(Bodies, most_bytes=1000))
     seen: list[int] = []
 

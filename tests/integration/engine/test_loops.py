@@ -45,7 +45,7 @@ def loop(*, retry: int = 0, **options: Any) -> Flow:
 async def test_a_loop_ends_when_it_is_good(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F10: each iteration sees the one before; the last one's result is the step's."""
+    """F15: each iteration sees the one before; the last one's result is the step's."""
     service = await replicas.start(a_library(loop()))
     run_id = await launch(service)
     for number, said in ((1, "bad"), (2, "good")):
@@ -67,7 +67,7 @@ Exhausted = Literal["fail", "complete"]
 async def test_a_loop_that_is_never_good_comes_to_an_end(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, exhausted: Exhausted
 ) -> None:
-    """F10: after `at_most` iterations the step fails, or keeps the last result."""
+    """F15: after `at_most` iterations the step fails, or keeps the last result."""
     service = await replicas.start(a_library(loop(at_most=3, on_exhausted=exhausted)))
     run_id = await launch(service)
     status = await dispatcher.finish(service, run_id)
@@ -105,7 +105,7 @@ async def test_a_condition_that_raises_fails_the_step(
 async def test_an_iteration_is_tried_again_before_it_fails_the_loop(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F10, F19: its attempts are one iteration; one that fails for good is the step's failure."""
+    """F15, F30: its attempts are one iteration; one that fails for good is the step's failure."""
     service = await replicas.start(a_library(loop(retry=1)))
     run_id = await launch(service)
     (task,) = await dispatcher.take(run_id, "polish[1]")
@@ -128,7 +128,7 @@ async def test_an_iteration_is_tried_again_before_it_fails_the_loop(
 async def test_a_loop_goes_on_where_it_was_on_another_replica(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F10, P3: no iteration is done twice, and the one before is still known."""
+    """F15, P3: no iteration is done twice, and the one before is still known."""
     before = await replicas.start(a_library(loop()))
     run_id = await launch(before)
     (task,) = await dispatcher.take(run_id, "polish[1]")
@@ -144,7 +144,7 @@ async def test_a_loop_goes_on_where_it_was_on_another_replica(
 
 
 async def test_a_loop_of_code_may_be_long(replicas: Replicas, database: Database) -> None:
-    """F10: two hundred iterations, each sees the one before."""
+    """F15: two hundred iterations, each sees the one before."""
     flow = a_flow(
         code("count", run=count, repeat=Repeat(lambda ctx: ctx.previous == 200, at_most=500)),
         render=lambda ctx: Report("", data={"n": ctx.results["count"]}),  # pyright: ignore[reportArgumentType]  # a number

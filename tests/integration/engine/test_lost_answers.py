@@ -218,7 +218,10 @@ CREATE TRIGGER refuse_ends BEFORE INSERT ON flow_step_events FOR EACH ROW
 async def test_what_the_database_refuses_is_told_and_not_tried_for_ever(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, code_: str
 ) -> None:
-    """P4: a decision that no repetition can commit is an error to whoever caused it, at once."""
+    """P4, R2-12: a decision that no repetition can commit is an error to whoever caused it, at once.
+
+    Meanwhile other runs are launched, and afterwards this one goes on as if nothing had been.
+    """
     service = await replicas.start(a_library(PAIR))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")

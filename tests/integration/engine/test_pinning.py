@@ -35,7 +35,7 @@ WHY = {"gone": "there is no flow 'demo' any more", "changed": "flow 'demo' chang
 async def test_a_flow_that_is_gone_or_changed_pauses_its_runs_until_it_is_back(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, second: Step, change: str
 ) -> None:
-    """R2-14, D2-21: its text is not stored; the finished step stands, and what is due waits."""
+    """R2-14, D2-21, F5: its text is not stored; the finished step stands, and what is due waits."""
     flow = a_flow(agent("a"), second)
     before = await replicas.start(a_library(flow))
     run_id = await launch(before)
@@ -134,7 +134,7 @@ async def test_an_ended_run_of_a_flow_that_changed_says_why_it_has_no_other_repo
 async def test_replicas_of_two_versions_serve_their_own_runs(
     replicas: Replicas, dispatcher: Dispatcher
 ) -> None:
-    """P5, D2-21: a launch is pinned to the version of who launched it."""
+    """P5, D2-21, F5: a launch is pinned to the version of who launched it."""
     flow = a_flow(agent("a"))
     old = await replicas.start(a_library(flow))
     new = await replicas.start(a_library(flow, version="2"))

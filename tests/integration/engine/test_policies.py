@@ -43,7 +43,7 @@ async def test_a_trigger_says_what_a_failed_need_means(
     trigger: Trigger,
     expected: str,
 ) -> None:
-    """F8, F9, R2-20: `good` completed, `bad` failed; and what follows the join is told the same."""
+    """F12, F45, R2-20: `good` completed, `bad` failed; and what follows the join is told the same."""
     flow = a_flow(
         agent("bad", on_fail=on_fail),
         agent("good"),
@@ -66,7 +66,7 @@ async def test_a_trigger_says_what_a_failed_need_means(
 async def test_a_failure_takes_along_a_whole_branch_and_no_other(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F9: cascade: lists, loops, waits and questions below are skipped, each with the reason."""
+    """F45, F11: cascade: lists, loops, waits and questions below are skipped, each with the reason."""
     flow = a_flow(
         agent("bad", on_fail="cascade"),
         agent("each", "bad", each=Each(lambda _ctx: [1])),
@@ -91,7 +91,7 @@ async def test_a_failure_takes_along_a_whole_branch_and_no_other(
 async def test_siblings_may_drain_and_their_outputs_are_in_the_partial_report(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-07, D2-32: those at work end by themselves, nothing new begins, all are terminal."""
+    """D2-07, D2-32, F37: those at work end by themselves, nothing new begins, all are terminal."""
     flow = a_flow(
         agent("bad"),
         agent("good"),
@@ -137,7 +137,7 @@ BLOCKED: dict[str, Step] = {
 async def test_a_deadline_ends_whatever_is_blocked(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, kind: str
 ) -> None:
-    """F18, D2-22: leases, timers and questions go with it; what is done is in the report."""
+    """F32, D2-22: leases, timers and questions go with it; what is done is in the report."""
     flow = a_flow(code("first"), BLOCKED[kind], deadline="2h")
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -172,7 +172,7 @@ async def steps_are(database: Database, run_id: Any, **expected: str) -> bool:
 async def test_a_task_that_nobody_takes_fails_its_step(
     replicas: Replicas, database: Database
 ) -> None:
-    """F17, D2-22: the queue has a limit of its own; the message says how long it was."""
+    """F31, D2-22: the queue has a limit of its own; the message says how long it was."""
     flow = a_flow(agent("a", queue="gpu", queue_timeout="5m"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -187,7 +187,7 @@ async def test_a_task_that_nobody_takes_fails_its_step(
 async def test_a_task_that_is_taken_has_no_queue_to_wait_in(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F17: the limit means nothing once somebody works on it, and its timer goes away."""
+    """F31: the limit means nothing once somebody works on it, and its timer goes away."""
     service = await replicas.start(a_library(a_flow(agent("a", queue_timeout="5m"))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -208,7 +208,7 @@ async def no_timers(database: Database) -> bool:
 async def test_a_census_names_members_that_failed(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-32, P9: a degraded run says which member of which list it lacks, and what was retried."""
+    """D2-32, P9, F46: a degraded run says which member of which list it lacks, and what was retried."""
     flow = a_flow(agent("each", each=Each(members, quorum=1), retry=1))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)

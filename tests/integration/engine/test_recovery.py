@@ -23,7 +23,7 @@ ONE = a_flow(agent("a"))
 async def test_a_dead_workers_task_is_offered_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P3, L4: a new attempt under a new epoch, counted as a crash and not as a failure."""
+    """P3, L4, F29: a new attempt under a new epoch, counted as a crash and not as a failure."""
     service = await replicas.start(a_library(ONE))
     run_id = await launch(service)
     (lost,) = await dispatcher.take(run_id, "a")
@@ -43,7 +43,7 @@ async def test_a_dead_workers_task_is_offered_again(
 async def test_a_task_that_kills_its_workers_ends_as_a_crash_loop(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """L8: after three lost workers the step fails instead of eating a fourth."""
+    """L8, F33: after three lost workers the step fails instead of eating a fourth."""
     service = await replicas.start(a_library(ONE))
     run_id = await launch(service)
     for attempt in (1, 2, 3):
@@ -123,7 +123,7 @@ async def test_the_dead_of_long_ago_do_not_hold_up_recovery(
 async def test_a_run_whose_task_vanished_is_moved_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P4: the detector finds a run that nothing would move, repairs it and says so."""
+    """P4, F28: the detector finds a run that nothing would move, repairs it and says so."""
     service = await replicas.start(a_library(ONE), patience_seconds=0.3)
     run_id = await launch(service)
     await dispatcher.take(run_id, "a")
@@ -142,7 +142,7 @@ async def test_a_run_whose_task_vanished_is_moved_again(
 async def test_a_run_whose_timer_vanished_is_moved_again(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P4: a step that waits for a timer that is not there waits for nothing."""
+    """P4, F28: a step that waits for a timer that is not there waits for nothing."""
     service = await replicas.start(a_library(a_flow(agent("a", retry=1))), patience_seconds=0.3)
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -168,7 +168,7 @@ def gate() -> Iterator[threading.Event]:
 async def test_a_run_that_was_being_prepared_by_a_dead_replica_is_taken_up(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, gate: threading.Event
 ) -> None:
-    """P3, D2-35: the launch is durable, who was to build its first prompt is not."""
+    """P3, R2-11, D2-35: the launch is answered and durable; who built its first prompt is gone."""
 
     def prompt(_ctx: Context) -> str:
         gate.wait(60)

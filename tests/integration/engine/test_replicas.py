@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def test_two_siblings_end_on_two_replicas_at_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-01, I7: both compute the same wave, one of them offers it; the other reads what happened."""
+    """D2-01, I7, F24: both compute the same wave, one of them offers it; the other reads what happened."""
     library = a_library(a_flow(agent("a"), agent("b"), agent("c", "a", "b"), agent("d", "c")))
     one, two = await replicas.start(library), await replicas.start(library)
     for _ in range(20):
@@ -147,7 +147,7 @@ async def test_code_is_prepared_with_what_other_replicas_committed(
 async def test_results_on_any_replica_in_any_order_end_alike(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """I5, I7: forty results, each sent to both replicas at once, are forty completions."""
+    """I5, I7, R2-12, F24: forty results, each sent to both replicas at once, are forty completions."""
     wide = [agent(f"w{n}") for n in range(40)]
     library = a_library(a_flow(*wide, agent("z", *(step.id for step in wide))))
     one, two = await replicas.start(library), await replicas.start(library)

@@ -20,7 +20,7 @@ CHAIN = a_flow(agent("a"), code("b", "a", run=lambda ctx: ctx.results["a"]), age
 async def test_many_runs_share_a_small_house(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P3: runs that were sent away to make room are loaded again when they are told something."""
+    """P3, F22: runs that were sent away to make room are loaded again when they are told something."""
     service = await replicas.start(a_library(CHAIN), most_resident=2)
     run_ids = [await launch(service) for _ in range(12)]
 

@@ -26,7 +26,7 @@ PAIR = a_flow(agent("a"), agent("b", "a"))
 async def test_a_result_sent_twice_is_applied_once(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """P1, D2-34: the second time is answered like the first, and nothing happens."""
+    """P1, D2-34, F35: the second time is answered like the first, and nothing happens."""
     service = await replicas.start(a_library(PAIR))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -43,7 +43,7 @@ async def test_a_result_sent_twice_is_applied_once(
 async def test_the_last_result_sent_twice_is_answered_alike(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, say: Any
 ) -> None:
-    """P1, A9: a dispatcher whose answer was lost hears the same again, though the run is over."""
+    """P1, A9, F35: a dispatcher whose answer was lost hears the same again, though the run is over."""
     service = await replicas.start(a_library(a_flow(agent("a"))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
@@ -180,7 +180,7 @@ class Verdict(BaseModel):
 async def test_an_answer_that_breaks_the_contract_is_tried_again_and_then_fails(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, answer: str, code: str
 ) -> None:
-    """P9: a failed contract is a failure of its class, whatever the agent wrote; never a verdict."""
+    """P9, F7: a failed contract is a failure of its class, whatever the agent wrote; never a verdict."""
     service = await replicas.start(a_library(a_flow(agent("a", output=Verdict, retry=1))))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")

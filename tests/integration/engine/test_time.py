@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_failure_that_may_heal_is_tried_again_later_with_the_same_prompt(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-22, R2-51: a retry waits for its timer, and its prompt is not built again."""
+    """D2-22, R2-51, F30: a retry waits for its timer, and its prompt is not built again."""
     built: list[int] = []
 
     def prompt(_ctx: Context) -> str:
@@ -44,7 +44,7 @@ async def test_a_failure_that_may_heal_is_tried_again_later_with_the_same_prompt
 async def test_a_step_is_tried_as_often_as_it_says(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-22: after the last attempt the failure stands; a fatal one is not tried again at all."""
+    """D2-22, F30: after the last attempt the failure stands."""
     service = await replicas.start(a_library(a_flow(agent("a", retry=2))))
     run_id = await launch(service)
     for attempt in (1, 2, 3):
@@ -63,7 +63,7 @@ async def test_a_step_is_tried_as_often_as_it_says(
 async def test_retries_are_spread_out(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-22: the wait grows with each failure."""
+    """D2-22, F30: the wait grows with each failure."""
     service = await replicas.start(a_library(a_flow(agent("a", retry=3))))
     run_id = await launch(service)
     for attempt in (1, 2, 3):
@@ -80,7 +80,7 @@ async def test_retries_are_spread_out(
 async def test_a_run_does_not_outlive_its_deadline(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """D2-22, P6: at the deadline everything stops, the agents' leases are lost, no timer stays."""
+    """D2-22, P6, F32: at the deadline everything stops, the agents' leases are lost, no timer stays."""
     flow = a_flow(agent("a"), agent("b", "a"), deadline="10m")
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)

@@ -167,7 +167,7 @@ async def test_a_code_step_returns_what_can_be_stored(
 async def test_a_code_step_that_hangs_times_out_and_holds_up_nobody(
     replicas: Replicas, database: Database, gate: threading.Event
 ) -> None:
-    """D2-14, D2-22: its time is over, siblings have long ended, and a retry may be tried."""
+    """D2-14, D2-22, F16, F31: its time is over, siblings have long ended, and a retry may be tried."""
     hanging = code("a", run=waiting_for(gate), timeout=0.2, on_fail="tolerate")
     service = await replicas.start(a_library(a_flow(hanging, code("b"))))
 

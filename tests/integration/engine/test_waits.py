@@ -59,7 +59,7 @@ async def asleep(service: Service, database: Database, run_id: RunId) -> float:
 async def test_a_wait_ends_when_its_time_has_come(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, run: Run
 ) -> None:
-    """F11: whichever way it was said; others go on meanwhile; its result is nothing."""
+    """Whichever way it was said; others go on meanwhile; its result is nothing."""
     service = await replicas.start(a_library(napping(run)))
     run_id = await launch(service)
     assert 3500 < await asleep(service, database, run_id) <= 3600
@@ -80,7 +80,7 @@ async def test_a_wait_ends_when_its_time_has_come(
 async def test_a_wait_outlives_the_replica_that_began_it(
     replicas: Replicas, database: Database
 ) -> None:
-    """F11, P3: it is not begun again, and its end comes when it is due, on whatever replica."""
+    """P3: it is not begun again, and its end comes when it is due, on whatever replica."""
     flow = a_flow(nap("1h"), code("after", "nap"))
     before = await replicas.start(a_library(flow))
     run_id = await launch(before)
@@ -99,7 +99,7 @@ async def test_a_wait_outlives_the_replica_that_began_it(
 
 
 async def test_a_moment_that_is_over_is_no_wait(replicas: Replicas, database: Database) -> None:
-    """F11: it completes at once, without a timer."""
+    """It completes at once, without a timer."""
     flow = a_flow(nap(datetime(2020, 1, 1, tzinfo=UTC)), code("after", "nap"))
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
@@ -126,7 +126,7 @@ def without_zone(_ctx: Context) -> datetime:
 async def test_what_is_no_time_fails_the_step(
     replicas: Replicas, database: Database, step: Step, words: str
 ) -> None:
-    """D2-05, F11: the author's mistake is the step's failure, in words."""
+    """D2-05: the author's mistake is the step's failure, in words."""
     service = await replicas.start(a_library(a_flow(step)))
     run_id = await launch(service)
 

@@ -26,7 +26,7 @@ def failure(failure_class: FailureClass) -> Failure:
     ],
 )
 def test_only_what_may_heal_is_tried_again(failure_class: FailureClass, *, retried: bool) -> None:
-    """The class decides: a fatal failure is final, and a lost attempt is counted elsewhere."""
+    """F30: the class decides: a fatal failure is final, and a lost attempt is counted elsewhere."""
     assert (next_delay(POLICY, failure(failure_class), 1, "s") is not None) is retried
 
 
@@ -41,7 +41,7 @@ def test_the_last_attempt_is_the_last(failures: int, *, retried: bool) -> None:
 @pytest.mark.parametrize(("failures", "ceiling"), [(1, 2.0), (2, 4.0), (3, 8.0), (4, 10.0)])
 @given(seed=st.text(max_size=20))
 def test_the_wait_doubles_up_to_the_cap(failures: int, ceiling: float, seed: str) -> None:
-    """Jitter moves a wait within the upper half of its ceiling, which doubles until the cap."""
+    """F30: jitter moves a wait within the upper half of its ceiling, which doubles until the cap."""
     delay = next_delay(POLICY, failure(FailureClass.TRANSIENT), failures, seed)
 
     assert delay is not None

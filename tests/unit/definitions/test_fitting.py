@@ -71,7 +71,7 @@ class Strange(metaclass=Odd):
     ids=str,
 )
 def test_what_may_be_right_fits(gives: object, takes: object) -> None:
-    """F6: an annotation that says little, or is not understood, is no reason to refuse a flow."""
+    """F4: an annotation that says little, or is not understood, is no reason to refuse a flow."""
     assert fits(gives, takes)
 
 
@@ -101,7 +101,7 @@ def test_what_may_be_right_fits(gives: object, takes: object) -> None:
     ids=str,
 )
 def test_what_is_certainly_wrong_does_not_fit(gives: object, takes: object) -> None:
-    """F6, D2-26: a mismatch is found when the flow loads, not when hours of work are done."""
+    """F4, D2-26: a mismatch is found when the flow loads, not when hours of work are done."""
     assert not fits(gives, takes)
 
 

@@ -205,7 +205,7 @@ def test_what_is_no_type_has_no_adapter(output: object) -> None:
 
 
 def test_text_is_no_structure() -> None:
-    """F7: an agent is asked for JSON only if more than text is expected of it."""
+    """An agent is asked for JSON only if more than text is expected of it."""
     asked = [is_structured(output) for output in (None, str, int, list[str], Finding)]
 
     assert asked == [False, False, True, True, True]

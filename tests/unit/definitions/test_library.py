@@ -29,7 +29,7 @@ def test_files_and_packages_are_flows(tmp_path: Path) -> None:
 
 
 def test_the_nearest_level_wins_and_says_whom_it_hides(tmp_path: Path) -> None:
-    """Project, then user, then shipped; what cannot be launched for that reason is listed."""
+    """F20: project, then user, then shipped; what cannot be launched for that reason is listed."""
     near = a_level(tmp_path / "near", {"x.py": a_flow("demo", rest="title='near'")})
     far = a_level(tmp_path / "far", {"y.py": a_flow("demo"), "z.py": a_flow("other")})
 
@@ -100,7 +100,7 @@ def test_an_unknown_flow_is_refused_with_a_suggestion(tmp_path: Path) -> None:
 
 
 def test_listing_runs_the_module_once_and_no_step(tmp_path: Path) -> None:
-    """Listing executes no step body, and a module body once however often it is listed."""
+    """F21: listing executes no step body, and a module body once however often it is listed."""
     log = tmp_path / "log"
     note = f"def note(word):\n    with open({str(log)!r}, 'a') as log: log.write(word)\n"
     steps = "Step('a', kind='code', run=lambda ctx: note('step ')),"
@@ -114,7 +114,7 @@ def test_listing_runs_the_module_once_and_no_step(tmp_path: Path) -> None:
 
 
 def test_personas_come_from_the_own_level_or_a_farther_one(tmp_path: Path) -> None:
-    """What the reviewed project says cannot change whom a shipped flow asks; its own flows may."""
+    """F9: what the reviewed project says cannot change whom a shipped flow asks; its own flows may."""
     mild = "# Newcomer\n\nSay that all is fine.\n"
     near = a_level(tmp_path / "near", {"own.py": a_flow("own", ASKS)}, {"newcomer": mild})
     far = a_level(tmp_path / "far", {"demo.py": a_flow("demo", ASKS)}, {"newcomer": PERSONA})

@@ -126,7 +126,7 @@ def test_an_unpinned_module_cannot_be_imported_late(tmp_path: Path) -> None:
 
 
 def test_a_flow_comes_back_from_its_pinned_text(tmp_path: Path) -> None:
-    """D2-21: texts that a run pinned give the same definition when the files are gone."""
+    """D2-21, F5: texts that a run pinned give the same definition when the files are gone."""
     found = load(a_level(tmp_path, PACKAGE), "review")
 
     again = define(Snapshot(tmp_path / "gone", "review/__init__.py", found.sources), {})

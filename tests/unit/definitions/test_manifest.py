@@ -65,7 +65,7 @@ def refused(definition: Definition, raw: dict[str, object], band: str | None = N
 
 
 def test_excluded_steps_carry_their_reason() -> None:
-    """R2-06, R2-15, D2-21: what does not take part is kept, with the gate or band that says so."""
+    """R2-06, R2-15, D2-21, F8, F11: what does not take part is kept, with the gate or band that says so."""
     definition = a_definition(
         Step("always", run=ask),
         Step("deep", run=ask, gate=deep_enough),
@@ -118,7 +118,7 @@ def test_a_flow_without_questions_asks_for_none() -> None:
 
 
 def test_all_input_problems_come_at_once_with_pointers() -> None:
-    """Every problem has a JSON pointer into the request, with `/` and `~` escaped."""
+    """F6: every problem has a JSON pointer into the request, with `/` and `~` escaped."""
     raw: dict[str, object] = {
         "depth": "deep",
         "places": {"a/b~c": {"line": "x"}},
@@ -171,7 +171,7 @@ def test_a_rule_over_fields_is_told_without_its_wrapping() -> None:
 
 
 def test_the_band_is_chosen_given_or_the_first() -> None:
-    """An unknown band is refused with a suggestion, and `auto` only where the flow can choose."""
+    """F8: an unknown band is refused with a suggestion, and `auto` only where the flow can choose."""
     raw: dict[str, object] = {"question": "why?"}
     chooser = a_definition(choose_band=always("medium"))
 

@@ -11,7 +11,7 @@ SHIPPED = load_personas(shipped_folder("personas"))
 
 
 def test_the_first_heading_is_the_title_and_the_rest_the_role(tmp_path: Path) -> None:
-    """The whole text is what an agent is told, and its hash names it (D2-37)."""
+    """F9: the whole text is what an agent is told, and its hash names it (D2-37)."""
     (tmp_path / "a-b.md").write_text("# The  Role \n\nYou look.\n\n## More\n", encoding="utf-8")
 
     (persona,) = load_personas(tmp_path).by_name.values()

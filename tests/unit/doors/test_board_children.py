@@ -171,7 +171,7 @@ def test_what_no_worker_has_is_not_at_work() -> None:
 
 
 def test_a_loop_and_a_redo_begin_anew() -> None:
-    """F15, F40: iterations are children; a run that is sent back drops them and keeps its costs."""
+    """F15, F41: iterations are children; a run that is sent back drops them and keeps its costs."""
     board = a_board(
         STORY[0],
         (1, "step.iterated", "lenses", {"child": 5, "iteration": 1}),
@@ -200,7 +200,7 @@ def test_a_loop_and_a_redo_begin_anew() -> None:
 
 
 def test_calls_that_completed_stay_when_only_what_failed_begins_anew() -> None:
-    """F27: a code step's journal still answers, and the board still shows it."""
+    """F26: a code step's journal still answers, and the board still shows it."""
     board = a_board(*STORY, *ASKED[:12])
     told(board, [(130, "run.retried", None, {"generation": 2, "steps": [3], "actor": "ana"})])
 

@@ -166,7 +166,7 @@ def test_one_question_is_shown_whole() -> None:
 
 
 def test_a_step_is_shown_up_close() -> None:
-    """F40: every attempt with its error; prompt, error and output of the one that is looked at."""
+    """Every attempt with its error; prompt, error and output of the one that is looked at."""
     step = a_step(1, "tests", "completed", attempt=2, needs=("scope",), persona="tester")
     tries = (an_attempt(1, "failed"), an_attempt(2))
     detail = StepDetail.model_validate(

@@ -54,7 +54,7 @@ class World:
 async def test_an_end_that_was_undone_is_no_reason(
     verdicts: list[Verdict], statuses: list[RunStatus], expected: Verdict, tells: int
 ) -> None:
-    """F36, F38: too late for an end that a retry has undone is not too late; it has a bound."""
+    """F38, F40: too late for an end that a retry has undone is not too late; it has a bound."""
     world = World(verdicts, statuses)
     residents, finder = cast("Residents", world), cast("RunFinder", world)
 

@@ -44,7 +44,7 @@ class Runs(RuleBasedStateMachine):
 
     @rule(turns=turns)
     def go_on(self, turns: list[int]) -> None:
-        """R2-17..R2-41, D2-05, D2-10, D2-13, F12..F16, F30: answers, ends, losses, timers, calls."""
+        """R2-17..R2-28, R2-34, R2-37..R2-41, D2-05, D2-10, D2-13, F12..F16, F30: whatever happens."""
         self.played(turns)
 
     @rule(turns=turns)

@@ -115,7 +115,7 @@ def test_a_condition_decides(severity: str, *, passes: bool) -> None:
 
 
 def test_a_gate_sees_input_and_band_only() -> None:
-    """F8, R2-06: a gate is decided at launch."""
+    """F8, F10, R2-06: a gate is decided at launch."""
     step = a_step("agent: hi\n    gate: ${band == 'small' and input.name == 'me'}")
 
     assert called(step.gate, a_context()) is True
