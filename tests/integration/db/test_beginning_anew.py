@@ -40,7 +40,7 @@ async def a_failed_run(database: Database, run: ByHand) -> None:
 
 
 async def test_a_paused_run_offers_nothing_and_takes_results(database: Database) -> None:
-    """P12: what was at work is kept; what it makes ready waits for the resume."""
+    """F38: what was at work is kept; what it makes ready waits for the resume."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_graph("a()", "b()<-a"))
         await run.hold()
@@ -57,7 +57,7 @@ async def test_a_paused_run_offers_nothing_and_takes_results(database: Database)
 
 
 async def test_a_retry_timer_that_fires_in_a_pause_is_used_up(database: Database) -> None:
-    """P4: the step is due, and goes on with the run."""
+    """P4, F38: the step is due, and goes on with the run."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_graph("a()*2"))
         await run.hold()
@@ -72,7 +72,7 @@ async def test_a_retry_timer_that_fires_in_a_pause_is_used_up(database: Database
 
 
 async def test_what_failed_begins_anew_and_the_rest_stands(database: Database) -> None:
-    """D2-09: the run is live again, its rows forget the failure, its log does not."""
+    """F40: the run is live again, its rows forget the failure, its log does not."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_graph("a()", "b()<-a", "c()<-b", deadline=60.0))
         await a_failed_run(database, run)
@@ -112,7 +112,7 @@ async def test_what_failed_begins_anew_and_the_rest_stands(database: Database) -
 
 
 async def test_a_run_begins_anew_from_the_middle_of_a_diamond(database: Database) -> None:
-    """D2-09: the one side and what follows both sides are done again, the other side is not."""
+    """F40: the one side and what follows both sides are done again, the other side is not."""
     async with await database.connect() as conn:
         run = await a_finished_run(
             conn, a_graph("top", "left<-top", "right<-top", "end<-left,right")
@@ -135,7 +135,7 @@ async def test_a_run_begins_anew_from_the_middle_of_a_diamond(database: Database
 
 
 async def test_a_list_is_reopened_for_its_failed_members(database: Database) -> None:
-    """D2-09: other members' results stand, and the list waits for the rest again."""
+    """F40, F13: other members' results stand, and the list waits for the rest again."""
     graph = Graph((StepSpec("list", StepKind.AGENT, each=EachSpec(parallel=2)),))
     async with await database.connect() as conn:
         run = await by_hand(conn, graph)
@@ -166,7 +166,7 @@ async def test_a_list_is_reopened_for_its_failed_members(database: Database) -> 
 
 
 async def test_children_of_a_list_that_begins_anew_are_left_behind(database: Database) -> None:
-    """D2-09: they stay to be read, new ones are made; lists of steps show the new ones."""
+    """F40: they stay to be read, new ones are made; lists of steps show the new ones."""
     graph = Graph((StepSpec("list", StepKind.AGENT, each=EachSpec()),))
     async with await database.connect() as conn:
         run = await by_hand(conn, graph)
@@ -228,7 +228,7 @@ async def test_calls_that_completed_answer_the_next_generation(database: Databas
 
 
 async def test_a_report_is_rendered_again(database: Database) -> None:
-    """R2-46: an end stays what it was and when it was; only the report is new."""
+    """F46: an end stays what it was and when it was; only the report is new."""
     async with await database.connect() as conn:
         run = await a_finished_run(conn, a_graph("a"))
         row = "SELECT status, finished_at FROM flow_runs"

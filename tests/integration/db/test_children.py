@@ -38,7 +38,7 @@ async def column(database: Database, name: str, run: ByHand) -> list[object]:
 
 
 async def test_a_list_becomes_children_that_load_as_they_were(database: Database) -> None:
-    """D2-04: after every decision of a list's life the rows fold to the resident state."""
+    """P7, F13: after every decision of a list's life the rows fold to the resident state."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_list(EachSpec(parallel=2)))
         await run.expand("list", "x", "y", "z")
@@ -64,7 +64,7 @@ async def test_a_list_becomes_children_that_load_as_they_were(database: Database
 
 
 async def test_an_empty_list_is_a_list(database: Database) -> None:
-    """R2-13: no children, and the run goes on."""
+    """F13: no children, and the run goes on."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_list())
         await run.expand("list")
@@ -122,7 +122,7 @@ async def test_a_launch_may_expand_at_once(database: Database) -> None:
 
 
 async def test_a_loop_and_its_iterations_load_as_they_were(database: Database) -> None:
-    """D2-14: iterations are children that may lie apart; their count follows from their rows."""
+    """P7, F15: iterations are children that may lie apart; their count follows from their rows."""
     loop = StepSpec("loop", StepKind.AGENT, repeat=RepeatSpec(at_most=2))
     other = StepSpec("list", StepKind.AGENT, each=EachSpec())
     async with await database.connect() as conn:
@@ -200,7 +200,7 @@ async def test_what_runs_when_its_parent_fails_is_stopped_with_it(database: Data
 
 
 async def test_a_retry_of_a_member_is_the_members_own(database: Database) -> None:
-    """R2-18: each member has its attempts, and its timer goes with it."""
+    """F13, F30: each member has its attempts, and its timer goes with it."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_list(retry=RetryPolicy(max_attempts=2)))
         await run.expand("list", "x")

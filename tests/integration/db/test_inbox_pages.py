@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_inbox_is_paged_oldest_first(database: Database) -> None:
-    """C5: keyset pages over the open ones, also when several were asked in one statement."""
+    """C5, F41: keyset pages over the open ones, also when several were asked in one statement."""
     graph = Graph(tuple(StepSpec(f"ask{n}", StepKind.APPROVAL) for n in range(5)))
     async with await database.connect() as conn:
         runs = [await by_hand(conn, graph) for _ in range(2)]
@@ -42,7 +42,7 @@ async def test_the_inbox_is_paged_oldest_first(database: Database) -> None:
 
 
 async def test_runs_that_wait_for_people_are_counted(database: Database) -> None:
-    """R2-49: by their open questions; a run whose question was answered does not wait."""
+    """F41: by their open questions; a run whose question was answered does not wait."""
     async with await database.connect() as conn:
         waiting, answered = await asked(conn), await asked(conn)
         await answered.answer("ask")

@@ -57,7 +57,7 @@ def test_an_upgrade_may_be_repeated(database: Database) -> None:
 
 
 def test_an_upgrade_that_fails_leaves_nothing(empty_database: Database) -> None:
-    """D2-06: a schema is made whole or not at all."""
+    """A schema is made whole or not at all."""
     with psycopg.connect(empty_database.address("owner"), autocommit=True) as conn:
         conn.execute("CREATE TABLE flow_steps (mine int)")
 

@@ -171,7 +171,7 @@ async def test_a_question_is_withdrawn_when_its_step_ends_otherwise(
 
 
 async def test_a_rejection_sends_the_run_back_and_asks_anew(database: Database) -> None:
-    """D2-12: the question stays, rejected; the next one is another row, and the run goes on."""
+    """F41: the question stays, rejected; the next one is another row, and the run goes on."""
     spec = ApprovalSpec(on_reject=Rejection.REDO, redo_from=0, expires_seconds=60)
     async with await database.connect() as conn:
         run = await asked(conn, spec)
@@ -192,7 +192,7 @@ async def test_a_rejection_sends_the_run_back_and_asks_anew(database: Database) 
 
 
 async def test_a_wait_has_a_timer_and_ends_with_it(database: Database) -> None:
-    """D2-15: it blocks, and its timer goes with its end, whichever that is."""
+    """P6: it blocks, and its timer goes with its end, whichever that is."""
     graph = Graph((StepSpec("nap", StepKind.WAIT), StepSpec("doze", StepKind.WAIT)))
     async with await database.connect() as conn:
         run = await by_hand(conn, graph)
@@ -212,7 +212,7 @@ async def test_a_wait_has_a_timer_and_ends_with_it(database: Database) -> None:
 
 
 async def test_a_task_that_lies_too_long_fails_if_nobody_has_it(database: Database) -> None:
-    """D2-19: the guard of epoch 0 holds only while the task is offered and unheld."""
+    """P2, F31: the guard of epoch 0 holds only while the task is offered and unheld."""
     limits = Limits(queue_seconds=5)
     graph = Graph((StepSpec("a", StepKind.CODE, limits=limits, on_fail=OnFail.TOLERATE),))
     async with await database.connect() as conn:

@@ -40,7 +40,7 @@ SELECT c.relname, pg_get_partkeydef(c.oid) FROM pg_class c
 
 
 def test_alembic_finds_nothing_to_do(database: Database) -> None:
-    """D2-23: no column, index or unique constraint of the metadata is missing or different."""
+    """No column, index or unique constraint of the metadata is missing or different."""
     with engine_for(database.address("owner")).connect() as connection:
         options: dict[str, Any] = {"compare_type": True, "include_object": _is_compared}
         context = MigrationContext.configure(connection, opts=options)

@@ -26,7 +26,7 @@ def statements() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("statement", [pytest.param(sql, id=name) for name, sql in statements()])
 def test_a_statement_fits_the_schema(database: Database, statement: str) -> None:
-    """D2-04: a misspelt column fails here by name, not in the middle of a run."""
+    """A misspelt column fails here by name, not in the middle of a run."""
     numbers: dict[str, int] = {}
 
     def number(match: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""From the first revision with live runs to today's: they go on where they were (D2-23)."""
+"""From the first revision with live runs to today's: they go on where they were."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def continued(conn: AsyncConnection[Any], run: ByHand) -> ByHand:
 
 
 async def test_live_runs_go_on_after_an_upgrade(database: Database, first: Database) -> None:
-    """D2-23, D2-04: held, delayed, waiting and ended runs of the first revision load as they were."""
+    """P3, F22: held, delayed, waiting and ended runs of the first revision load as they were."""
     async with await database.connect() as conn:
         live = await by_hand(conn, a_graph("a()", "b()*2", "c()<-a", deadline=60.0))
         failed = await by_hand(conn, a_graph("x()", "y()<-x"))
@@ -126,7 +126,7 @@ async def test_live_runs_go_on_after_an_upgrade(database: Database, first: Datab
 async def test_a_dispatcher_of_before_reports_as_it_did(
     database: Database, first: Database
 ) -> None:
-    """D2-23: the function has two more parameters and may be called without them, by whom it was."""
+    """The function has two more parameters and may be called without them, by whom it was."""
     async with await database.connect() as conn:
         run = await by_hand(conn, a_graph("a()"))
         await run.hold()

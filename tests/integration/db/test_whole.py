@@ -121,7 +121,7 @@ APPLIED = [
 async def test_a_decision_that_fails_anywhere_changes_nothing(
     database: Database, what: str, table: str
 ) -> None:
-    """D2-02, I6, F23: a result, the step it ends and the step it starts are one commit."""
+    """D2-02, D2-23, I6, F23: a result, the step it ends and the step it starts are one commit."""
     async with await database.connect() as conn:
         run = await by_hand(conn, GRAPH)
         await run.hold()

@@ -308,7 +308,7 @@ async def known(database: Database, run_id: RunId, key: str) -> bool:
 async def test_code_that_waits_for_a_call_is_unwound_whatever_it_catches(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, how: str
 ) -> None:
-    """D2-12, D2-13: its thread ends although it catches every Exception; its call is withdrawn."""
+    """P12, D2-13: its thread ends although it catches every Exception; its call is withdrawn."""
     ends: list[str] = []
 
     async def body(ctx: Context) -> object:

@@ -21,7 +21,7 @@ class Asked(BaseModel):
 
 
 async def test_a_diamond_of_code_runs_in_order(replicas: Replicas, database: Database) -> None:
-    """R2-19, F16: a step begins when all it needs has ended, and the run ends with its last step."""
+    """R2-19, R2-25, F16: a step begins when all it needs has ended, and the run ends with its last step."""
     diamond = a_flow(code("a"), code("b", "a"), code("c", "a"), code("d", "b", "c"))
     service = await replicas.start(a_library(diamond))
 

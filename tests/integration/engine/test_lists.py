@@ -296,7 +296,7 @@ async def test_members_of_code_run_as_well(replicas: Replicas, database: Databas
 async def test_the_longest_keys_are_stored_whole(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
-    """F13, D2-15: 120 characters of any script; equal members are told apart."""
+    """F13: 120 characters of any script; equal members are told apart."""
     long = "\N{GREEK SMALL LETTER ALPHA}/[" * 40
     service = await replicas.start(a_library(listing(long, "x", "x", long + "y")))
     run_id = await launch(service)

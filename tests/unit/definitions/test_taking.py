@@ -140,7 +140,7 @@ def test_a_skipped_approval_is_no_approval() -> None:
 
 
 def test_a_report_may_be_text() -> None:
-    """R2-25: Markdown becomes a report; a `Report` stays what it is."""
+    """Markdown becomes a report; a `Report` stays what it is."""
     flow = written_flow()
     render = plain(flow).render
 

@@ -193,7 +193,7 @@ def test_what_has_not_been_asked_is_not_outstanding(launch: Launch, picks: list[
 
 @given(launches(), choices)
 def test_every_change_is_in_the_tables(launch: Launch, picks: list[int]) -> None:
-    """I4, P1: one event moves the version by one and at most one step, by an allowed change.
+    """I4, P1, D2-23: one event moves the version by one and at most one step, by an allowed change.
 
     The launch itself is no change: it says which steps begin as excluded. A retry leaves the ends of
     an earlier generation, and only a retry does.
