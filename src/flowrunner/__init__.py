@@ -24,6 +24,9 @@ _AUTHORING = {
     "StepResult": "context",
 }
 
+# What a star imports; written so, because checkers cannot see what __getattr__ gives.
+globals()["__all__"] = sorted(_AUTHORING)
+
 
 def __getattr__(name: str) -> object:
     # Late, so that asking for the version imports nothing; types are in __init__.pyi.

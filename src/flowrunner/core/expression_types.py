@@ -81,7 +81,7 @@ class _Checker:
             case Length():
                 return self._length(node, member)
             case Default(of=of, other=other):
-                return {"anyOf": [self.schema_of(of, member), self.schema_of(other, member)]}
+                return _any_of([self.schema_of(of, member), self.schema_of(other, member)])
             case Not(of=of):
                 self._truth(of, member)
                 return BOOLEAN
@@ -126,14 +126,14 @@ class _Checker:
 
     def _field(self, node: Part, schema: Schema) -> Schema:
         found: list[Schema] = []
-        known: set[str] = set()
+        known: list[Mapping[str, Schema]] = []
         is_open = False
         for each in self._alternatives(schema):
             if isinstance(node.name, int):
                 found.append(each.get("items", ANYTHING))
                 continue
             properties: Mapping[str, Schema] = each.get("properties", {})
-            known |= properties.keys()
+            known.append(properties)
             rest = each.get("additionalProperties", not properties)
             is_open = is_open or ("object" in kinds_of(each) and rest is not False)
             if node.name in properties:
@@ -141,7 +141,7 @@ class _Checker:
             elif isinstance(rest, Mapping):
                 found.append(cast("Schema", rest))
         if not found and not is_open:
-            self._unknown(node, known)
+            self._unknown(node, {name for names in known for name in names})
         return found[0] if len(found) == 1 and not is_open else _any_of(found)
 
     def _unknown(self, node: Part, known: set[str]) -> None:
@@ -235,9 +235,12 @@ class _Checker:
 
 
 def _any_of(schemas: Sequence[Schema]) -> Schema:
-    if not schemas or ANYTHING in schemas:
+    """Return what fits one of *schemas*, each once: else they double with every default()."""
+    flat = [each for schema in schemas for each in schema.get("anyOf", [schema])]
+    each_once = list({id(each): each for each in flat}.values())
+    if not each_once or ANYTHING in each_once:
         return ANYTHING
-    return schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
+    return each_once[0] if len(each_once) == 1 else {"anyOf": each_once}
 
 
 def _known(names: Mapping[str, Schema]) -> str:

@@ -25,6 +25,9 @@ from flowrunner.core.expressions import (
 )
 
 Kind: TypeAlias = Literal["null", "boolean", "number", "string", "array", "object"]
+MAX_LOOKS = 1_000_000
+"""How many values one evaluation may look at: about a second."""
+_LETTERS_OF_A_LOOK = 1000
 ORDERED = frozenset({"number", "string"})
 ARTICLES: Mapping[str, str] = {
     "null": "null",
@@ -46,10 +49,11 @@ def evaluate(node: Node, roots: Mapping[str, object]) -> object | Fault:
     """Return the value of *node* where *roots* are its names; what they do not hold is null.
 
     Mappings are looked into only where the expression asks, so that they may be lazy; what they
-    raise is the caller's.
+    raise is the caller's. A condition within a condition looks at every member for every member: it
+    ends with a fault after MAX_LOOKS, which no honest condition needs.
     """
     try:
-        return _value(node, roots, None)
+        return _Evaluation(roots).value(node, None)
     except _StopError as stop:
         return stop.fault
     except RecursionError:
@@ -75,31 +79,77 @@ def kind_of(value: object) -> Kind | None:
             return None
 
 
-def _value(node: Node, roots: Mapping[str, object], member: object) -> object:
-    match node:
-        case Constant(value=value):
-            return value
-        case Listed(members=members):
-            return [_value(each, roots, member) for each in members]
-        case Root(name=name):
-            return member if name == "it" else roots.get(name)
-        case Part(of=of, name=name):
-            return _part(_value(of, roots, member), name, node.at)
-        case Length(of=of):
-            return _length(_value(of, roots, member), node)
-        case Default(of=of, other=other):
-            value = _value(of, roots, member)
-            return _value(other, roots, member) if value is None else value
-        case Not(of=of):
-            return not _truth(_value(of, roots, member), of.at)
-        case Both(left=left, right=right, either=either):
-            if _truth(_value(left, roots, member), left.at) is either:
-                return either
-            return _truth(_value(right, roots, member), right.at)
-        case Compare(left=left, right=right):
-            return _compared(node, _value(left, roots, member), _value(right, roots, member))
-        case Over():
-            return _over(node, roots, member)
+class _Evaluation:
+    """One evaluation; *_left* counts down what it may still look at."""
+
+    def __init__(self, roots: Mapping[str, object]) -> None:
+        self._roots = roots
+        self._left = MAX_LOOKS
+
+    def value(self, node: Node, member: object) -> object:
+        self._look(1, node.at)
+        match node:
+            case Constant(value=value):
+                return value
+            case Listed(members=members):
+                return [self.value(each, member) for each in members]
+            case Root(name=name):
+                return member if name == "it" else self._roots.get(name)
+            case Part(of=of, name=name):
+                return _part(self.value(of, member), name, node.at)
+            case Length(of=of):
+                return _length(self.value(of, member), node)
+            case Default(of=of, other=other):
+                value = self.value(of, member)
+                return self.value(other, member) if value is None else value
+            case Not(of=of):
+                return not _truth(self.value(of, member), of.at)
+            case Both(left=left, right=right, either=either):
+                if _truth(self.value(left, member), left.at) is either:
+                    return either
+                return _truth(self.value(right, member), right.at)
+            case Compare(left=left, right=right):
+                one, two = self.value(left, member), self.value(right, member)
+                self._look(_weight(one) + _weight(two), node.at)
+                return _compared(node, one, two)
+            case Over():
+                return self._over(node, member)
+
+    def _over(self, node: Over, member: object) -> object:
+        value = self.value(node.of, member)
+        if not isinstance(value, list | tuple):
+            # Were no list an empty one, a step that failed would read as "nothing found" (P9).
+            hint = f"write .default([]).{node.kind}(...) where nothing counts as none"
+            message = f"{_shown(value)} has no members"
+            raise _StopError(Fault("wrong-value", message, node.at, None if value else hint))
+        count = 0
+        for each in cast("Sequence[object]", value):
+            holds = _truth(self.value(node.condition, each), node.condition.at)
+            if node.kind != "count" and holds is (node.kind == "any"):
+                return holds
+            count += holds
+        return count if node.kind == "count" else node.kind == "all"
+
+    def _look(self, count: int, at: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            message = f"it looks at more than {MAX_LOOKS:,} values"
+            raise _StopError(Fault("wrong-value", message, at))
+
+
+def _weight(value: Any) -> int:
+    """Say how much there is to compare: of a list or an object all, of a text a little."""
+    waiting, weight = [value], 0
+    while waiting and weight < MAX_LOOKS:
+        each = waiting.pop()
+        if isinstance(each, Mapping):
+            waiting += cast("Mapping[str, object]", each).values()
+        elif isinstance(each, list | tuple):
+            waiting += cast("Sequence[object]", each)
+        elif isinstance(each, str):
+            weight += len(each) // _LETTERS_OF_A_LOOK
+        weight += 1
+    return weight
 
 
 def _part(value: Any, name: str | int, at: int) -> object:
@@ -126,22 +176,6 @@ def _length(value: Any, node: Length) -> object:
         return len(rest)
     hint = f"write .default([]).{node.name} where nothing counts as none" if rest is None else None
     raise _StopError(Fault("wrong-value", f"{_shown(rest)} has no {node.name}", node.at, hint))
-
-
-def _over(node: Over, roots: Mapping[str, object], member: object) -> object:
-    value = _value(node.of, roots, member)
-    if not isinstance(value, list | tuple):
-        # Were no list an empty one, a step that failed would read as "nothing found" (P9).
-        hint = f"write .default([]).{node.kind}(...) where nothing counts as none"
-        message = f"{_shown(value)} has no members"
-        raise _StopError(Fault("wrong-value", message, node.at, None if value else hint))
-    count = 0
-    for each in cast("Sequence[object]", value):
-        holds = _truth(_value(node.condition, roots, each), node.condition.at)
-        if node.kind != "count" and holds is (node.kind == "any"):
-            return holds
-        count += holds
-    return count if node.kind == "count" else node.kind == "all"
 
 
 def _truth(value: object, at: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -22,6 +22,7 @@ _PATH = r"""(?P<path>(?:\.\w+|\[\s*(?:\d+|"[^"]*"|'[^']*')\s*\])*)"""
 _DEFAULT = r"""(?:\s*\|\s*default\(\s*(?:"(?P<ddq>[^"]*)"|'(?P<dsq>[^']*)')\s*\))?"""
 _EXPRESSION = re.compile(rf"\s*{_STEP}\.(?P<what>output|json){_PATH}{_DEFAULT}\s*\Z")
 _PART = re.compile(r"""\.(\w+)|\[\s*(?:(\d+)|"([^"]*)"|'([^']*)')\s*\]""")
+_LONGEST_SHOWN = 100
 _FENCE = re.compile(r"[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(`{3,}(?!.*`)|~{3,})")
 _FENCE_END = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*\Z")
 
@@ -94,7 +95,7 @@ def parse(template: str, known: Collection[str]) -> Template | Problem:
     """Split *template* at its references; whether their steps exist is for `check_graph` to say."""
     parts: list[str | Reference] = []
     at = 0
-    for match in _STRICT.finditer(template):
+    for match in _strict(template):
         parts += _legacy(template[at : match.start()], known)
         reference = _expression(match)
         if reference is None:
@@ -107,14 +108,20 @@ def parse(template: str, known: Collection[str]) -> Template | Problem:
 
 def misread(template: str) -> tuple[Problem, ...]:
     """Return a problem for every place that `parse` cannot read, not only for the first."""
-    strict = _STRICT.finditer(template)
+    strict = _strict(template)
     return tuple(_unreadable(template, match) for match in strict if _expression(match) is None)
+
+
+def _strict(template: str) -> Iterator[re.Match[str]]:
+    """Find `{{ ... }}`; behind the last `}}` every opening would be followed to the end in vain."""
+    return _STRICT.finditer(template, 0, template.rfind("}}") + 2)
 
 
 def _unreadable(template: str, match: re.Match[str]) -> Problem:
     line = template.count("\n", 0, match.start()) + 1
     hint = 'write {{ steps["step-id"].output }} or {{ steps.step_id.json.field[0] }}'
-    message = f"cannot read the reference {match[0]!r}"
+    source = match[0] if len(match[0]) <= _LONGEST_SHOWN else f"{match[0][:_LONGEST_SHOWN]}…"
+    message = f"cannot read the reference {source!r}"
     return Problem("bad-reference", message, line=line, hint=hint)
 
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from flowrunner.core.errors import Problem
 from flowrunner.core.graph import StepKind
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 MAX_STEPS = 10_000
+MAX_PROBLEMS = 100
+"""How many are told of one flow: a hint asks all names, and nobody reads thousands."""
+_SHOWN_IN_CYCLE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +41,28 @@ def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tu
     by_key = {draft.key: draft for draft in reversed(drafts)}
     found = [*_counts(drafts), *_names(drafts), *_duplicates(drafts)]
     for draft in drafts:
+        if len(found) > MAX_PROBLEMS:
+            return first_of(found)
         found += _needs(draft, by_key)
         found += _persona(draft, personas)
     cycle = _cycle(by_key)
     if cycle:
-        first = by_key[cycle[0]]
-        found.append(_problem(first, "cycle", "steps need each other: " + " -> ".join(cycle)))
+        found.append(_problem(by_key[cycle[0]], "cycle", f"steps need each other: {_path(cycle)}"))
     above = _ancestors(by_key) if any(d.references or d.redo_from for d in drafts) else {}
     for draft in drafts:
+        if len(found) > MAX_PROBLEMS:
+            break
         found += [*_references(draft, above), *_redo(draft, above)]
-    return tuple(found)
+    return first_of(found)
+
+
+def first_of(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return as many problems as are told of one flow, and that there are more."""
+    if len(problems) <= MAX_PROBLEMS:
+        return tuple(problems)
+    kept = tuple(each for each in problems if each.code != "too-many-problems")[:MAX_PROBLEMS]
+    message = f"there are more: these {MAX_PROBLEMS} are what was found first"
+    return (*kept, Problem("too-many-problems", message, kept[0].file))
 
 
 def closest(name: str, known: Collection[str]) -> str | None:
@@ -92,12 +109,12 @@ def _duplicates(drafts: Sequence[StepDraft]) -> Iterator[Problem]:
 
 
 def _needs(draft: StepDraft, by_key: Mapping[str, StepDraft]) -> Iterator[Problem]:
-    for need in draft.needs:
-        if need not in by_key:
-            message = f"step '{draft.key}' needs '{need}', but the flow has no such step"
-            others = by_key.keys() - {draft.key}
-            yield _problem(draft, "unknown-dependency", message, suggest(need, others))
-    for need in sorted({need for need in draft.needs if draft.needs.count(need) > 1}):
+    unknown = (need for need in draft.needs if need not in by_key)
+    for need in islice(unknown, MAX_PROBLEMS + 1):
+        message = f"step '{draft.key}' needs '{need}', but the flow has no such step"
+        others = by_key.keys() - {draft.key}
+        yield _problem(draft, "unknown-dependency", message, suggest(need, others))
+    for need in sorted(need for need, count in Counter(draft.needs).items() if count > 1):
         yield _problem(draft, "duplicate-dependency", f"step '{draft.key}' needs '{need}' twice")
 
 
@@ -143,6 +160,13 @@ def _redo(draft: StepDraft, above: Mapping[str, _Above]) -> Iterator[Problem]:
         message = f"step '{draft.key}' is redone from '{name}', which does not come before it"
         hint = f"add '{name}' to the needs of '{draft.key}', or name a step that leads to it"
         yield _problem(draft, "redo-not-ancestor", message, hint)
+
+
+def _path(cycle: Sequence[str]) -> str:
+    if len(cycle) <= _SHOWN_IN_CYCLE:
+        return " -> ".join(cycle)
+    rest = f"… {len(cycle) - _SHOWN_IN_CYCLE} more …"
+    return " -> ".join([*cycle[: _SHOWN_IN_CYCLE - 2], rest, *cycle[-2:]])
 
 
 def _is_above(name: str, key: str, above: Mapping[str, _Above]) -> bool:

@@ -8,7 +8,7 @@ from flowrunner.core.errors import Problem
 from flowrunner.definitions.complaints import choice, complain, count, names, span
 from flowrunner.definitions.durations import seconds_of
 from flowrunner.definitions.flow import Approval, Step
-from flowrunner.definitions.shapes import as_model, as_text, shown, texts_in
+from flowrunner.definitions.shapes import as_model, as_text, shown, texts_in, unshown
 
 ON_EXPIRY = ("fail", "approve", "continue")
 ON_REJECT = ("stop", "continue", "redo")
@@ -37,6 +37,9 @@ def _form(step: Step, asked: Approval) -> Iterator[Problem]:
     if form is None:
         message = f"approval.form must be a pydantic model class, not {shown(asked.form)}"
         yield complain(step, _CODE, message)
+    elif wrong := unshown(form):
+        message = f"approval.form has no JSON Schema, so nobody can be asked: {wrong}"
+        yield complain(step, _CODE, message, "fields are what JSON can hold")
     elif asked.on_expiry == "approve":
         # Nobody fills it in then, and later steps must find values that fit it.
         for name in [n for n, field in form.model_fields.items() if field.is_required()]:

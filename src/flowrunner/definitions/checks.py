@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from flowrunner.core.errors import Problem
-from flowrunner.core.validation import check_graph, suggest
+from flowrunner.core.validation import MAX_PROBLEMS, check_graph, first_of, suggest
 from flowrunner.definitions.durations import SPAN_HINT, seconds_of
 from flowrunner.definitions.flow import Flow, Step, no_report
 from flowrunner.definitions.graph import drafts_of
@@ -16,6 +16,8 @@ from flowrunner.definitions.shapes import (
     as_text,
     shown,
     texts_in,
+    unshown,
+    unstorable,
     wrong_function,
     wrong_texts,
 )
@@ -32,15 +34,17 @@ _NAME_HINT = "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit
 
 def check_flow(flow: Flow, personas: Collection[str]) -> tuple[Problem, ...]:
     """Return every problem of *flow*; an empty answer means that its graph can be built."""
-    checks = (_name, _input, _bands, _functions, _siblings, _steps)
+    checks = (_name, _texts, _input, _bands, _functions, _siblings, _steps)
     found = [problem for check in checks for problem in check(flow)]
     steps = [step for step in as_sequence(flow.steps) or () if _is_usable(step)]
     usable = [step for step in steps if isinstance(step, Step)]
     names = Names(tuple(step.id for step in usable), texts_in(flow.bands))
     for step in usable:
+        if len(found) > MAX_PROBLEMS:
+            return first_of(found)
         found += check_step(step, names)
     found += check_graph(drafts_of(usable), personas=personas)
-    return tuple(found)
+    return first_of(found)
 
 
 def _is_usable(step: object) -> bool:
@@ -57,12 +61,24 @@ def _name(flow: Flow) -> Iterator[Problem]:
         yield Problem("bad-flow-name", message, flow.file, flow.line, hint=_NAME_HINT)
 
 
+def _texts(flow: Flow) -> Iterator[Problem]:
+    for name, value in (("title", flow.title), ("description", flow.description)):
+        text = as_text(value)
+        if text is None:
+            yield _problem(flow, f"bad-{name}", f"{name} must be text, not {shown(value)}")
+        elif wrong := unstorable(text):
+            yield _problem(flow, f"bad-{name}", f"{name} {wrong}")
+
+
 def _input(flow: Flow) -> Iterator[Problem]:
     model = as_model(flow.input)
     if model is None:
         message = f"input must be a pydantic model class, not {shown(flow.input)}"
         yield _problem(flow, "bad-input-model", message)
         return
+    if wrong := unshown(model):
+        hint = "fields are what JSON can hold"
+        yield _problem(flow, "bad-input-model", f"input has no JSON Schema: {wrong}", hint)
     # D2-30: the band has one home, beside the input.
     for name in sorted(RESERVED_INPUTS & model.model_fields.keys()):
         message = f"the input has a field '{name}', which is given beside the input"

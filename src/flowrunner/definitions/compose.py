@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from flowrunner.core.errors import Problem
-from flowrunner.core.validation import suggest
+from flowrunner.core.validation import MAX_PROBLEMS, suggest
 from flowrunner.definitions.authoring import OPTIONS, Part
 from flowrunner.definitions.binding import Reader, Special, bind
 from flowrunner.definitions.context import Report, ReportContext
@@ -47,6 +47,8 @@ def compose(flow: Flow) -> Composed:
     problems: list[Problem] = []
     for part in [part for part in parts if part.kind != "report"]:
         scope.below.remove(part)
+        if len(problems) > MAX_PROBLEMS:
+            break
         steps += _step(part, flow, scope, problems)
     render = _render(flow, scope, problems)
     # What is no list stays, for the checks to refuse.

@@ -10,6 +10,7 @@ from typing import Any
 
 from flowrunner.core.errors import Problem
 from flowrunner.core.graph import Graph
+from flowrunner.core.validation import first_of
 from flowrunner.definitions.checks import check_flow
 from flowrunner.definitions.compose import compose
 from flowrunner.definitions.flow import Flow
@@ -62,7 +63,7 @@ def define(snapshot: Snapshot, personas: Mapping[str, Persona]) -> Definition | 
     if isinstance(flow, Problem):
         return Refused(name, snapshot.file, (flow,))
     composed = compose(flow)
-    problems = (*composed.problems, *check_flow(composed.flow, personas.keys()))
+    problems = first_of((*composed.problems, *check_flow(composed.flow, personas.keys())))
     if problems:
         return Refused(str(flow.name), snapshot.file, problems)
     return _pinned(composed.flow, loaded.snapshot, personas)

@@ -103,7 +103,8 @@ def _load(level: Path, entry: Path, personas: Mapping[str, Persona]) -> Definiti
     if isinstance(snapshot, Snapshot):
         return define(snapshot, personas)
     stem = entry.parent.name if entry.name == "__init__.py" else entry.name.partition(".")[0]
-    return Refused(stem.replace("_", "-"), str(entry), snapshot)
+    name = stem.replace("_", "-").encode("utf-8", "replace").decode()
+    return Refused(name, snapshot[0].file or str(entry), snapshot)
 
 
 def _without_duplicates(found: Sequence[Definition | Refused]) -> Iterator[Definition | Refused]:

@@ -6,11 +6,10 @@ project gets no `__pycache__`. Relative imports reach the flow's own files and s
 
 from __future__ import annotations
 
-import importlib
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -19,6 +18,7 @@ from types import ModuleType
 import flowrunner
 from flowrunner.core.errors import Problem
 from flowrunner.core.validation import closest, suggest
+from flowrunner.definitions.aside import IMPORT_SECONDS, AsideError, import_aside
 from flowrunner.definitions.flow import Approval, Each, Flow, Repeat, Retry, Step, keywords
 from flowrunner.definitions.sources import Snapshot
 
@@ -29,6 +29,9 @@ ROOT = "_flowrunner_flows"
 _WRITTEN = {kind.__name__: kind for kind in (Approval, Each, Flow, Repeat, Retry, Step)}
 _UNIMPORTABLE = re.compile(r"cannot import name '(\w+)' from 'flowrunner'")
 _UNEXPECTED = "got an unexpected keyword argument '"
+_CIRCULAR = re.compile(r"(cannot import name '\w+') from partially initialized module '(.+?)'")
+_NAME_OF_OURS = re.compile(rf"{ROOT}\.f[0-9a-f]{{24}}\.")
+_LONGEST_MESSAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +42,19 @@ class Loaded:
     snapshot: Snapshot
 
 
-def load(snapshot: Snapshot) -> Loaded | Problem:
+def load(snapshot: Snapshot, seconds: float = IMPORT_SECONDS) -> Loaded | Problem:
     """Run the entry's module body once; equal snapshots share their modules.
 
-    What was not imported by then is not pinned, and cannot be imported later either.
+    What was not imported by then is not pinned, and cannot be imported later either. A module that
+    takes longer than *seconds* is stopped, and is a problem like one that raises.
     """
     package = f"{ROOT}.f{snapshot.fingerprint}"
     finder = _finder()
     finder.snapshots[package] = snapshot
-    try:
-        module = importlib.import_module(f"{package}.{snapshot.module}")
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # an author's module may raise anything
+    module = import_aside(f"{package}.{snapshot.module}", _files_of(snapshot), seconds)
+    if isinstance(module, BaseException):
         _forget(package)
-        return _problem(error, snapshot)
+        return _problem(module, snapshot)
     pinned = snapshot.without_unused(_used(package, snapshot))
     finder.snapshots[package] = pinned
     return Loaded(module, pinned)
@@ -101,7 +104,7 @@ class _Loader(Loader):
         self._file = file
 
     def exec_module(self, module: ModuleType) -> None:
-        code = compile(self._text, self._file, "exec", dont_inherit=True)
+        code = compile(self._text.removeprefix("\ufeff"), self._file, "exec", dont_inherit=True)
         exec(code, module.__dict__)  # noqa: S102  # importing is its purpose
 
 
@@ -119,30 +122,52 @@ def _path_of(snapshot: Snapshot, dotted: str) -> str | None:
     return next((p for p in (f"{stem}/__init__.py", f"{stem}.py") if p in snapshot.texts), None)
 
 
+def _files_of(snapshot: Snapshot) -> frozenset[str]:
+    return frozenset(str(snapshot.level / path) for path in snapshot.texts)
+
+
 def _problem(error: BaseException, snapshot: Snapshot) -> Problem:
-    if isinstance(error, SyntaxError):
-        file = error.filename or snapshot.file
-        return Problem("syntax-error", error.msg, file, error.lineno, error.offset)
-    file, line = _place(error, snapshot)
-    said = found[0] if (found := _UNIMPORTABLE.match(str(error))) else error
-    message = f"{type(error).__name__}: {said}".rstrip(": ")
+    own = _files_of(snapshot)
+    if isinstance(error, SyntaxError) and error.filename in own:
+        return Problem("syntax-error", error.msg, error.filename, error.lineno, error.offset)
+    file, line = _place(error, own)
+    file = file or snapshot.file
+    if isinstance(error, AsideError):
+        return Problem("import-error", str(error), file, line, hint=error.hint)
+    if line is None and isinstance(error, RecursionError | MemoryError):
+        return Problem("syntax-error", "it nests too deep to be compiled", file)
+    message = f"{type(error).__name__}: {_said(error)}".rstrip(": ")
     return Problem("import-error", message, file, line, hint=_hint(error, snapshot))
 
 
-def _place(error: BaseException, snapshot: Snapshot) -> tuple[str, int | None]:
-    own = {str(snapshot.level / path) for path in snapshot.texts}
+def _said(error: BaseException) -> str:
+    """Return the error's own words, without the names that only we give to modules."""
+    try:
+        text = _NAME_OF_OURS.sub("", str(error))
+    except Exception:  # noqa: BLE001  # an author's exception may raise where it should speak
+        return ""
+    if found := _UNIMPORTABLE.match(text) or _CIRCULAR.match(text):
+        text = found[0].replace("partially initialized module ", "")
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+
+
+def _place(error: BaseException, own: Collection[str]) -> tuple[str | None, int | None]:
+    if isinstance(error, AsideError):
+        return error.file, error.line
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in own]
-    return (frames[-1].filename, frames[-1].lineno) if frames else (snapshot.file, None)
+    return (frames[-1].filename, frames[-1].lineno) if frames else (None, None)
 
 
 def _hint(error: BaseException, snapshot: Snapshot) -> str | None:
-    text = str(error)
+    text = _said(error)
     if isinstance(error, TypeError) and _UNEXPECTED in text:
         kind = _WRITTEN.get(text.partition(".")[0])
         name = text.partition(_UNEXPECTED)[2].partition("'")[0]
         return suggest(name, keywords(kind)) if kind else None
     if isinstance(error, ImportError) and (found := _UNIMPORTABLE.match(text)):
         return closest(found[1], dir(flowrunner))
+    if isinstance(error, ImportError) and _CIRCULAR.match(error.msg):
+        return "its files import each other in a circle: move what both need into a third"
     if isinstance(error, AttributeError) and isinstance(error.obj, Flow):
         return suggest(error.name or "", DECORATORS)
     if isinstance(error, ModuleNotFoundError) and error.name:

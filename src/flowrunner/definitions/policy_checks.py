@@ -10,7 +10,7 @@ from flowrunner.core.validation import suggest
 from flowrunner.definitions.complaints import choice, complain, count, is_count, names, span
 from flowrunner.definitions.durations import SPAN_HINT, seconds_of
 from flowrunner.definitions.flow import Each, Retry, Step
-from flowrunner.definitions.shapes import as_text, shown, texts_in
+from flowrunner.definitions.shapes import as_text, shown, texts_in, unstorable
 
 TRIGGERS = ("all", "any", "none_failed", "all_done")
 ON_FAIL = ("fail", "tolerate", "skip", "cascade")
@@ -75,6 +75,8 @@ def _text(step: Step, name: str, value: object) -> Iterator[Problem]:
         return
     if as_text(value) is None:
         yield complain(step, f"bad-{name}", f"{name} must be text, not {shown(value)}")
+    elif wrong := unstorable(str(value)):
+        yield complain(step, f"bad-{name}", f"{name} {wrong}")
     elif name != "persona" and not 0 < len(str(value).strip()) <= LONGEST_TEXT:
         message = f"{name} must have 1 to {LONGEST_TEXT} characters"
         yield complain(step, f"bad-{name}", message)
@@ -99,6 +101,8 @@ def _queue(step: Step) -> Iterator[Problem]:
         return
     if as_text(step.queue) is None or not step.queue:
         yield complain(step, "bad-queue", f"queue must be text, not {shown(step.queue)}")
+    elif wrong := unstorable(step.queue):
+        yield complain(step, "bad-queue", f"queue {wrong}")
     elif step.kind == "code":
         yield complain(step, "bad-queue", "a code step runs on the engine's own queue")
     elif step.kind in WITHOUT_TASK:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import cast
 
 from pydantic import BaseModel
+
+_PACKAGE = re.compile(r"_flowrunner_flows\.\w+\.")
+"""The names that only we give to an author's modules."""
 
 
 def as_model(value: object) -> type[BaseModel] | None:
@@ -20,6 +24,27 @@ def as_text(value: object) -> str | None:
 
 def is_bool(value: object) -> bool:
     return isinstance(value, bool)
+
+
+def unstorable(text: str) -> str | None:
+    """Return what *text* holds that no database stores, as the end of a sentence."""
+    if "\0" in text:
+        return "holds a NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "holds half a character (a lone surrogate)"
+    return None
+
+
+def unshown(model: type[BaseModel]) -> str | None:
+    """Return why people and programs could not be told what fits *model*: it has no JSON Schema."""
+    try:
+        model.model_json_schema()
+    except Exception as error:  # noqa: BLE001  # pydantic asks an author's types, which may raise
+        said = _PACKAGE.sub("", str(error)).splitlines()
+        return said[0] if said else type(error).__name__
+    return None
 
 
 def as_sequence(value: object) -> Sequence[object] | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from flowrunner.core.errors import Problem
 from flowrunner.definitions.pin import canonical, digest
 
 MAX_BYTES = 1024 * 1024
+MAX_FILES = 1000
+MAX_TOTAL = 8 * MAX_BYTES
+"""Of all that one flow may import: it is stored with its runs."""
 YAML_SUFFIXES = (".flow.yaml", ".flow.yml")
 """Of flows in YAML; the second is read only to say that it is wrong."""
 
@@ -77,20 +81,52 @@ def is_flow_file(place: Path) -> bool:
 
 def take_snapshot(level: Path, entry: Path) -> Snapshot | tuple[Problem, ...]:
     """Read what *entry* may import: its package, and the level's modules that begin with `_`."""
-    own = sorted(_below(entry.parent)) if entry.name == "__init__.py" else [entry]
-    shares = () if entry.name.endswith(YAML_SUFFIXES) else sorted(level.glob("_*"))
-    shared = [file for place in shares for file in sorted(_modules(place))]
+    if wrong := _wrong_name(level, entry):
+        return (wrong,)
+    files = _files_for(level, entry)
+    if len(files) > MAX_FILES:
+        message = f"a flow has at most {MAX_FILES:,} files beside it, and here are more"
+        hint = "name what is no part of it with a dot, or put it elsewhere"
+        return (Problem("too-large", message, str(entry), hint=hint),)
     texts: dict[str, str] = {}
     problems: list[Problem] = []
-    for file in (*own, *shared):
+    for file in files:
         text = _read(file)
         if isinstance(text, Problem):
             problems.append(text)
         else:
             texts[file.relative_to(level).as_posix()] = text
+    if sum(map(len, texts.values())) > MAX_TOTAL:
+        message = f"the files of a flow have at most {MAX_TOTAL} characters together"
+        problems.append(Problem("too-large", message, str(entry)))
     if problems:
         return tuple(problems)
     return Snapshot(level, entry.relative_to(level).as_posix(), texts)
+
+
+def _wrong_name(level: Path, entry: Path) -> Problem | None:
+    """Refuse what Python could not import, and what no report of it could name."""
+    path = entry.relative_to(level).as_posix()
+    hint = "rename it: letters, digits and _"
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = str(entry).encode("utf-8", "replace").decode()
+        return Problem("bad-file-name", "the file's name is not UTF-8", shown, hint=hint)
+    if path.endswith(".py") and "." in path.removesuffix(".py"):
+        message = "a flow's file has no dot in its name, or it could not be imported"
+        return Problem("bad-file-name", message, str(entry), hint=hint)
+    return None
+
+
+def _files_for(level: Path, entry: Path) -> Sequence[Path]:
+    """Return the files, or one more than there may be: folders can be linked in a circle."""
+    own = _below(entry.parent) if entry.name == "__init__.py" else iter((entry,))
+    found = sorted(islice(own, MAX_FILES + 1))
+    shares = () if entry.name.endswith(YAML_SUFFIXES) else sorted(level.glob("_*"))
+    for place in shares:
+        found += sorted(islice(_modules(place), MAX_FILES + 1))
+    return found
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -110,12 +146,18 @@ def _modules(place: Path) -> Iterator[Path]:
 
 def _read(file: Path) -> str | Problem:
     try:
-        content = file.read_bytes()
-        if len(content) > MAX_BYTES:
-            message = f"a file of a flow has at most {MAX_BYTES} bytes, not {len(content)}"
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            message = f"a file of a flow has at most {MAX_BYTES} bytes, not {size}"
             return Problem("too-large", message, str(file))
-        return content.decode("utf-8")
+        text = file.read_bytes().decode("utf-8")
     except OSError as error:
         return Problem("unreadable", f"the file cannot be read: {error.strerror}", str(file))
     except UnicodeDecodeError:
         return Problem("not-utf8", "a file of a flow is UTF-8 text", str(file))
+    at = text.find("\0")
+    if at < 0:
+        return text
+    # No database stores it as text, and a run keeps the texts of its flow.
+    line = text.count("\n", 0, at) + 1
+    return Problem("not-text", "a file of a flow is text, without a NUL", str(file), line)

@@ -18,7 +18,7 @@ from flowrunner.definitions.flow import Step
 from flowrunner.definitions.graph import TEMPLATED
 from flowrunner.definitions.outputs import adapter
 from flowrunner.definitions.policy_checks import check_policy
-from flowrunner.definitions.shapes import as_text, shown, texts_in, wrong_function
+from flowrunner.definitions.shapes import as_text, shown, texts_in, unstorable, wrong_function
 
 KINDS = ("agent", "code", "approval", "wait")
 OUTPUT_HINT = "give a model, or a type like list[Finding], dict or Literal['yes', 'no']"
@@ -75,6 +75,8 @@ def _run(step: Step) -> Iterator[Problem]:
         if wrong_wait(step.run):
             yield complain(step, "bad-wait", f"{shown(step.run)} is no time to wait", hint)
     elif isinstance(step.run, str):
+        if wrong := unstorable(step.run):
+            yield complain(step, "bad-text", f"run {wrong}")
         if step.kind == "code":
             yield complain(step, "template-in-code", "a template is for agents", hint)
     elif wrong := wrong_function(step.run, may_wait=True):

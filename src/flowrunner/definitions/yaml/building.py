@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flowrunner.core.errors import Problem
 from flowrunner.core.expression_types import Schema
+from flowrunner.core.validation import MAX_PROBLEMS
 from flowrunner.definitions.flow import BANDS, Approval, Each, Flow, Repeat, Retry, Step
 from flowrunner.definitions.outputs import adapter
 from flowrunner.definitions.pin import canonical
@@ -51,12 +52,12 @@ class Builder:
 
     def __init__(self, root: MapNode, source: str, sheet: Sheet) -> None:
         self._root = root
-        self._page = Page(sheet, source)
+        self._page = Page.of(sheet, source)
         self._shapes = Shapes(sheet, root.members.get("types"))
         bands = tuple(_texts(root.members.get("bands"))) or BANDS
         self._bands = bands
         self._roots: Mapping[str, Any] = roots_for(root, bands, self._shapes.definitions)
-        self._known = tuple(self._roots["steps"]["properties"])
+        self._known = frozenset(self._roots["steps"]["properties"])
         self._found: list[Problem] = []
 
     @property
@@ -65,7 +66,7 @@ class Builder:
 
     def flow(self) -> Flow:
         root = self._root
-        steps = [self._step(each) for each in members_of(root.members.get("steps")) if _named(each)]
+        steps = list(self._steps(members_of(root.members.get("steps"))))
         given: dict[str, Any] = {
             name: value
             for name in ("title", "description", "deadline", "siblings")
@@ -80,6 +81,13 @@ class Builder:
             **given,
         )
         return _placed(made, self._page.sheet.file, root.place)
+
+    def _steps(self, nodes: Sequence[Node]) -> Iterator[Step]:
+        """Yield the steps; after too many problems the rest is not looked at."""
+        for node in filter(_named, nodes):
+            if len(self._found) > MAX_PROBLEMS:
+                return
+            yield self._step(node)
 
     def _report(self) -> YamlReport:
         reader = Reader(self._page, self._roots, self._known)

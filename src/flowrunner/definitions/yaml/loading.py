@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from flowrunner.core.errors import Problem
+from flowrunner.core.validation import MAX_PROBLEMS, first_of
 from flowrunner.definitions.checks import check_flow
 from flowrunner.definitions.flow import Flow
 from flowrunner.definitions.yaml.building import Builder
@@ -55,7 +57,7 @@ def load_yaml(text: str, file: str, personas: Collection[str]) -> Loaded:
     if root is None:
         return Loaded(None, None, problems)
     sheet = Sheet(file, FORMS)
-    found = [*problems, *problems_in(root, FLOW, sheet, "a flow")]
+    found = [*problems, *islice(problems_in(root, FLOW, sheet, "a flow"), MAX_PROBLEMS + 1)]
     if not isinstance(root, MapNode):
         return Loaded(None, None, tuple(found))
     wrong = {(each.line or 0, each.column or 0) for each in found if each.code in _VALUES}
@@ -64,9 +66,10 @@ def load_yaml(text: str, file: str, personas: Collection[str]) -> Loaded:
     builder = Builder(sound, text.removeprefix("\ufeff"), sheet)
     flow = builder.flow()
     found += builder.problems
-    found += _shared(flow, root, personas, {problem.line for problem in found})
+    if len(found) <= MAX_PROBLEMS:
+        found += _shared(flow, root, personas, {problem.line for problem in found})
     told_once = sorted(dict.fromkeys(found), key=_place_of)
-    return Loaded(flow, text_at(root, "flow"), tuple(told_once))
+    return Loaded(flow, text_at(root, "flow"), first_of(told_once))
 
 
 def _shared(

@@ -134,6 +134,10 @@ def compose(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
         return None, (*composer.problems, stop.problem)
     except yaml.YAMLError as error:
         return None, (*composer.problems, _syntax(error, file))
+    except OverflowError:
+        # An escape like \\UFFFFFFFF, for which PyYAML has no words of its own.
+        message = "an escape names a character that does not exist"
+        return None, (*composer.problems, Problem("yaml-syntax", message, file))
     if composer.root is None:
         composer.problems.append(Problem("empty-flow", "the file holds no flow", file, 1, 1))
     return composer.root, tuple(composer.problems)
@@ -198,6 +202,8 @@ class _Composer:
                 self._stop("yaml-anchor", *_ANCHOR, event)
             case yaml.ScalarEvent():
                 self._refuse_tricks(event)
+                if "\0" in event.value:
+                    self._stop("bad-character", "a flow holds no NUL: no database stores it", event)
                 self._add(_scalar(event))
             case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                 self._refuse_tricks(event)

@@ -7,7 +7,7 @@ say could be said (P9).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -57,7 +57,9 @@ class YamlReport:
         return value if isinstance(value, str) else _section(self.source, value)
 
 
-def report_of(node: Node | None, reader: Reader, sheet: Sheet, known: Sequence[str]) -> YamlReport:
+def report_of(
+    node: Node | None, reader: Reader, sheet: Sheet, known: Collection[str]
+) -> YamlReport:
     """Read the `report` of a flow; without one, every step's result is a section."""
     source = text_at(node, "from") if node is not None else None
     if source is not None and source not in known:

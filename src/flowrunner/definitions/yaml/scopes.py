@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from flowrunner.core.expression_types import Schema, check, kinds_of
 from flowrunner.core.expression_values import ARTICLES
 from flowrunner.core.expressions import Fault, steps_in
 from flowrunner.core.substitution import Template, parse
+from flowrunner.core.validation import MAX_PROBLEMS
 from flowrunner.definitions.yaml.forms import Sheet
 from flowrunner.definitions.yaml.nodes import (
     ListNode,
@@ -42,13 +44,20 @@ class Page:
 
     sheet: Sheet
     source: str
+    starts: Sequence[int]
+    """Where each line begins."""
+
+    @classmethod
+    def of(cls, sheet: Sheet, source: str) -> Page:
+        """Read where the lines of *source* begin, once for all places."""
+        breaks = (at + 1 for at, letter in enumerate(source) if letter == "\n")
+        return cls(sheet, source, (0, *breaks))
 
     def place(self, node: ScalarNode, at: int) -> Place:
         """Where the letter *at* of the node's text stands; in a folded text, where that begins."""
         start, end = node.place.start, node.place.end
-        raw = self.source[start:end]
         for skipped in (0, 1):
-            if raw[skipped:].startswith(node.text) and node.text:
+            if node.text and self.source.startswith(node.text, start + skipped, end):
                 return self._at(start + skipped + at)
         lines = node.text.split("\n")
         number = node.text.count("\n", 0, at)
@@ -66,14 +75,14 @@ class Page:
         return f"line {place.line}:{place.column}"
 
     def _at(self, index: int) -> Place:
-        line = self.source.count("\n", 0, index) + 1
-        return Place(line, index - self.source.rfind("\n", 0, index), index, index)
+        line = bisect_right(self.starts, index)
+        return Place(line, index - self.starts[line - 1] + 1, index, index)
 
 
 class Reader:
     """Reads the expressions of one step: gathers their problems, and the steps they mention."""
 
-    def __init__(self, page: Page, roots: Mapping[str, Schema], known: Sequence[str]) -> None:
+    def __init__(self, page: Page, roots: Mapping[str, Schema], known: Collection[str]) -> None:
         self._page = page
         self._roots = roots
         self._known = known
@@ -100,7 +109,7 @@ class Reader:
         self._tell(node, faults)
         self._foreign(node, pieces)
         for piece in pieces:
-            if isinstance(piece, Inserted):
+            if isinstance(piece, Inserted) and len(self.problems) <= MAX_PROBLEMS:
                 self._checked(node, piece)
         return spots(pieces, lambda at: self._page.shown(node, at))
 

@@ -44,6 +44,9 @@ _WORDY = {"number", "string", "boolean"}
 _field_of: Any = Field  # its parameters are named by a flow
 
 
+MAX_DEPTH = 48
+
+
 class Shapes:
     """The types of one flow; problems gather in *problems*, and what is wrong allows anything."""
 
@@ -52,6 +55,9 @@ class Shapes:
         self._nodes = map_of(types)
         self._made: dict[str, Any] = {}
         self._making: list[str] = []
+        self._heights: dict[str, int] = {}
+        self._height = 0
+        self._level = 0
         self.problems: list[Problem] = []
         for name, node in self._nodes.items():
             self._named(name, node, node)
@@ -62,14 +68,35 @@ class Shapes:
         return {name: plain(node) for name, node in self._nodes.items()}
 
     def type_of(self, node: Node, name: str) -> Any:
-        """Return the type that *node* describes; *name* is for the models it needs."""
+        """Return the type that *node* describes; *name* is for the models it needs.
+
+        What holds what is bounded, through every $ref: all who read a type do so by recursion.
+        """
         if not isinstance(node, MapNode):
             return Any
+        before, self._height = self._height, 0
+        self._level += 1
+        made = Any if self._level > MAX_DEPTH else self._shape(node, name)
+        self._height += 1
+        if self._level > MAX_DEPTH or self._height > MAX_DEPTH:
+            self._too_deep(node)
+            made, self._height = Any, 0
+        self._level -= 1
+        self._height = max(before, self._height)
+        return made
+
+    def _shape(self, node: MapNode, name: str) -> Any:
         reference = text_at(node, "$ref")
         made = self._referred(node, reference) if reference else self._described(node, name)
         if plain(node).get("nullable") is True:
             made = made | None if made is not Any else Any
         return made
+
+    def _too_deep(self, node: Node) -> None:
+        if all(problem.code != "too-deep" for problem in self.problems):
+            self._add(
+                node, "too-deep", f"types nest more than {MAX_DEPTH} deep, every $ref counted"
+            )
 
     def model(self, node: Node | None, name: str, *, is_input: bool = False) -> type[BaseModel]:
         """Return a model of the properties below *node*; without a default one is required."""
@@ -110,8 +137,11 @@ class Shapes:
             return Any
         if name not in self._made:
             self._making.append(name)
+            before, self._height = self._height, 0
             self._made[name] = self.type_of(node, name)
+            self._heights[name], self._height = self._height, before
             self._making.pop()
+        self._height = max(self._height, self._heights[name])
         return self._made[name]
 
     def _described(self, node: MapNode, name: str) -> Any:

@@ -153,14 +153,17 @@ def shown(value: object) -> str:
 
 
 class _Lazy(Mapping[str, object]):
-    """Another mapping as JSON, value by value."""
+    """Another mapping as JSON, value by value, each once: a condition may ask for every member."""
 
     def __init__(self, of: Mapping[str, Any], convert: Callable[[Any], object]) -> None:
         self._of = of
         self._convert = convert
+        self._kept: dict[str, object] = {}
 
     def __getitem__(self, key: str) -> object:
-        return self._convert(self._of[key])
+        if key not in self._kept:
+            self._kept[key] = self._convert(self._of[key])
+        return self._kept[key]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._of)
