@@ -1,0 +1,273 @@
+"""Play one run through crashes: a replica lives until it dies, and then the next one takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import logging
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from structlog.testing import capture_logs
+
+from crashpoints.crew import Book, a_crew
+from crashpoints.points import OWNER, Backends, Doom, Dooms, Life, Wire, owned
+from crashpoints.shapes import Look, Shape
+from fixtures.databases import RESET, Database
+from flowrunner.bootstrap import service as wiring
+from flowrunner.bootstrap.service import Service, build_service, running
+from flowrunner.core.errors import FlowRunnerError
+from flowrunner.core.model import RunId
+from flowrunner.db import listener, notifier, pool
+from flowrunner.service.runs import LaunchRequest
+from flowrunner.settings import Settings
+
+T = TypeVar("T")
+
+# Nothing happens for the sake of time alone: a play without a crash is the same every time.
+SETTINGS: dict[str, Any] = {
+    "lease_seconds": 600.0,
+    "renew_seconds": 10.0,
+    "lease_margin_seconds": 30.0,
+    "reap_seconds": 1.0,
+    "patience_seconds": 15.0,
+    "start_grace_seconds": 0.0,
+    "poll_seconds": 1.0,
+    "pool_size": 3,
+}
+_ROOT = Path(__file__).parent
+_DEADLINE = 12.0
+_PAUSE = 0.1
+_STILL = 30
+"""So many looks without a change, and time passes in the database."""
+
+
+class PlayedOutError(Exception):
+    """The run did not end: somebody forgot it."""
+
+
+@dataclass(slots=True)
+class Replica:
+    """One life of the service and the worker in it."""
+
+    life: Life
+    service: Service | None = None
+    is_up: bool = False
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class Play:
+    """What one play left behind, for the judge."""
+
+    shape: Shape
+    dooms: Dooms
+    book: Book
+    run_id: RunId | None = None
+    logs: list[Any] = field(default_factory=list[Any])
+    failure: str | None = None
+
+
+class Stage:
+    """One database and the connections of those who look at it from outside."""
+
+    def __init__(self, database: Database, admin: AsyncConnection[Any]) -> None:
+        self.database = database
+        self.admin = admin
+        self.backends = Backends()
+
+    async def play(self, shape: Shape, planned: tuple[Doom, ...]) -> Play:
+        """Play *shape* from an empty database to its end, striking the dooms on the way."""
+        await self._clear()
+        shape.begin()
+        play = Play(shape, Dooms(planned), Book())
+        with capture_logs() as play.logs:
+            try:
+                await _Drive(self, play).run()
+            except (PlayedOutError, TimeoutError) as error:
+                play.failure = str(error)
+        return play
+
+    async def kill(self, pid: int) -> None:
+        await self.admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+    async def _clear(self) -> None:
+        """Wait for the dead's last statements, and forget all runs."""
+        leaving = self.backends.leaving
+
+        async def quiet() -> bool:
+            cur = await self.admin.execute(
+                "SELECT pid FROM pg_stat_activity WHERE pid = ANY (%s)", (list(leaving),)
+            )
+            leaving.intersection_update([pid for (pid,) in await cur.fetchall()])
+            return not leaving
+
+        await until(quiet)
+        await self.admin.execute(RESET.encode())
+
+
+@asynccontextmanager
+async def a_stage(database: Database) -> AsyncGenerator[Stage]:
+    """Connections of the product are made of `Wire` while this is open."""
+    OWNER.set(None)
+    asyncio.get_running_loop().set_task_factory(owned)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (listener, notifier):
+            patch.setattr(module, "AsyncConnection", Wire)
+        patch.setattr(wiring, "make_pool", _make_pool)
+        # It warns of every connection that is lost, and losing them is what this is about.
+        patch.setattr(logging.getLogger("psycopg"), "level", logging.CRITICAL)
+        patch.setattr(logging.getLogger("psycopg.pool"), "level", logging.CRITICAL)
+        async with await Wire.connect(database.address("admin"), autocommit=True) as admin:
+            stage = Stage(database, admin)
+            try:
+                yield stage
+            finally:
+                stage.backends.close()
+                asyncio.get_running_loop().set_task_factory(None)
+
+
+async def until(look: Callable[[], Any]) -> None:
+    """Look until it is so; nobody hurries, for the clock leaps while nothing happens."""
+    end = time.monotonic() + _DEADLINE
+    while True:
+        answer = look()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return
+        if time.monotonic() > end:
+            raise TimeoutError
+        await asyncio.sleep(_PAUSE)
+
+
+def _make_pool(*args: Any, **options: Any) -> pool.Pool:
+    made = pool.make_pool(*args, **options)
+    made.connection_class = Wire
+    return made
+
+
+class _Drive:
+    """The world outside: it starts replicas, asks for what the shape wants, and lets time pass."""
+
+    def __init__(self, stage: Stage, play: Play) -> None:
+        self._stage = stage
+        self._play = play
+        self._seen = Look()
+        self._still = 0
+        self._replica = self._begin()
+
+    async def run(self) -> None:
+        try:
+            await until(self._step)
+            await self._leave()
+        except TimeoutError as error:
+            raise PlayedOutError(f"no end: {self._seen}") from error
+        finally:
+            self._replica.life.end()
+            await self._replica.life.gone()
+
+    async def _step(self) -> bool:
+        """One look at the run, and what follows from it; whether the play is over."""
+        replica = self._replica
+        if replica.life.is_dead:
+            await replica.life.gone()
+            await self._outage()
+            self._replica = self._begin()
+            return False
+        if replica.task is not None and replica.task.done():
+            raise PlayedOutError(f"the replica ended by itself: {replica.task.exception()!r}")
+        if not replica.is_up or replica.service is None:
+            return False
+        if self._play.run_id is None:
+            await self._ask(self._launch(replica.service))
+            return False
+        await self._look(self._play.run_id)
+        if self._play.shape.is_over(self._seen):
+            return True
+        wanted = self._play.shape.steer(self._seen, replica.service, self._play.run_id)
+        if wanted is not None:
+            await self._ask(wanted)
+        return False
+
+    async def _launch(self, service: Service) -> None:
+        request = LaunchRequest(project_root=_ROOT, idempotency_key="once")
+        launched = await service.runs.launch(self._play.shape.name, request)
+        self._play.run_id = launched.run_id
+
+    async def _ask(self, wanted: Coroutine[Any, Any, object]) -> None:
+        """Ask as a client would: whatever fails is asked for again at the next look."""
+        life = self._replica.life
+        task = _task_of(life, wanted)
+        await asyncio.wait((task,))
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, (FlowRunnerError, psycopg.Error, OSError)):
+            raise error
+
+    async def _look(self, run_id: RunId) -> None:
+        seen = await Look.at(self._stage.admin, run_id)
+        self._still = self._still + 1 if seen.version == self._seen.version else 0
+        self._seen = seen
+        self._play.shape.watch(seen)
+        if self._still >= _STILL:
+            self._still = 0
+            await self._pass(20)
+
+    async def _outage(self) -> None:
+        """Let everybody who was at work be dead for an hour."""
+        await self._stage.admin.execute("UPDATE workers SET expires_at = now() - interval '1 hour'")
+        await self._pass(60)
+
+    async def _pass(self, seconds: int) -> None:
+        args = (seconds,)
+        for statement in (
+            "UPDATE flow_runs SET updated_at = updated_at - make_interval(secs => %s)",
+            "UPDATE flow_timers SET due_at = due_at - make_interval(secs => %s)",
+        ):
+            await self._stage.admin.execute(statement.encode(), args)
+
+    def _begin(self) -> Replica:
+        replica = Replica(Life(self._play.dooms, self._stage.backends, self._stage.kill))
+        replica.task = _task_of(replica.life, self._live(replica))
+        return replica
+
+    async def _live(self, replica: Replica) -> None:
+        shape = self._play.shape
+        service = build_service(_settings(), self._stage.database.addresses, library=shape.library)
+        crew = a_crew(service, shape.answer, self._play.book, inbox=shape.inbox)
+        replica.service = service
+        async with running(service, crew):
+            replica.is_up = True
+            await replica.stop.wait()
+
+    async def _leave(self) -> None:
+        """Stop the last replica as its operator would, dooms included."""
+        replica = self._replica
+        replica.stop.set()
+        task = replica.task
+        assert task is not None
+        await until(lambda: task.done() or replica.life.is_dead)
+
+
+@cache
+def _settings() -> Settings:
+    return Settings(**SETTINGS)
+
+
+def _task_of(life: Life, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Let a process do *work*: with it, it ends."""
+    context = contextvars.copy_context()
+    context.run(OWNER.set, life)
+    task = asyncio.get_running_loop().create_task(work, context=context)
+    life.adopt(task)
+    return task
