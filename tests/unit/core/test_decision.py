@@ -1,7 +1,8 @@
 """Two decisions taken one after the other, committed as one."""
 
-from builders import a_graph, a_run, a_word, decided, questions, story, told
+from builders import a_graph, a_run, a_word, decided, told
 from flowrunner.core.decision import Decision, Prepare, Verdict
+from stories import questions, story
 
 
 def test_joining_keeps_everything_in_order() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders import FATAL, a_graph, a_run, a_word, decided, statuses, told, what_happens
+from builders import FATAL, a_graph, a_run, a_word, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import LeaseGuard, TimerGuard, Verdict
@@ -10,6 +10,7 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.inputs import RUN_LEVEL, TimerKind
 from flowrunner.core.model import Failure, Ref, RunState, RunStatus
+from stories import statuses
 
 FAN = a_graph("a", "b", "c*2", "d?", "e<-a")
 """Everything a step can be doing when its sibling fails; see `busy`."""
@@ -21,7 +22,7 @@ def busy(graph: Graph = FAN) -> RunState:
 
 
 def test_a_report_completes_the_run() -> None:
-    """R2-21: the last event is the run's own, with outcome and report."""
+    """R2-21, R2-44: the last event is the run's own, with outcome and report."""
     state = a_run(a_graph("a"), "a done")
 
     decision = decided(state, "report")

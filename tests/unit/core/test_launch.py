@@ -2,23 +2,14 @@
 
 import pytest
 
-from builders import (
-    a_graph,
-    a_run,
-    decided,
-    launched,
-    questions,
-    statuses,
-    story,
-    told,
-    what_happens,
-)
+from builders import a_graph, a_run, decided, launched, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core.decision import Prepare, SetTimer, Verdict
 from flowrunner.core.graph import Graph
 from flowrunner.core.inputs import RUN_LEVEL, CancelRequested, TimerKind
 from flowrunner.core.model import RunStatus, unstarted
 from flowrunner.core.scheduling import decide
+from stories import questions, statuses, story
 
 
 def launch(graph: Graph, *excluded: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 import pytest
 
-from builders import BROKEN, a_graph, a_run, a_word, decided, statuses, told, what_happens
+from builders import BROKEN, a_graph, a_run, a_word, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Prepare, Render, Verdict
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import Ref, RunState
 from flowrunner.core.readiness import outstanding
+from flowrunner.core.scheduling import decide
+from stories import statuses
 
 DIAMOND = a_graph("a", "b<-a", "c<-a", "d<-b,c")
 
@@ -49,7 +51,7 @@ def test_a_dispatch_carries_the_prompt() -> None:
 
 
 def test_code_runs_beside_agents() -> None:
-    """R2-25, D2-14: a code step is dispatched with an attempt and delays no agent."""
+    """R2-25, D2-14, F16: a code step is dispatched with an attempt and delays no agent."""
     state = a_run(a_graph("a", "b()<-a", "c<-a", "d()<-b"), "a yes")
 
     assert what_happens(state, "a done") == ["a#1 completed", "b#1 dispatched", "prepare c?"]
@@ -61,7 +63,7 @@ def test_code_runs_beside_agents() -> None:
 
 @pytest.mark.parametrize("kind", ["", "()"])
 def test_a_false_when_skips_the_step(kind: str) -> None:
-    """R2-20, R2-24: the step is skipped with an event, and its dependents go on."""
+    """R2-20, R2-24, F11: the step is skipped with an event, and its dependents go on."""
     state = a_run(a_graph(f"a{kind}?", "b()<-a"))
 
     assert what_happens(state) == []
@@ -117,6 +119,15 @@ def test_an_answer_nobody_asked_for_is_late() -> None:
 
     assert decided(state, "b yes", "b no", "b broken").verdicts == (Verdict.LATE,) * 3
     assert what_happens(state, "b yes", "b no", "b broken") == []
+
+
+def test_a_step_without_a_guard_cannot_be_told_no() -> None:
+    """R2-13, P4: nobody can have asked; and a member that is skipped would leave its list undone."""
+    state = a_run(a_graph("a"))
+
+    decision = decide(state, [inp.GuardEvaluated(0, answer=False)])
+
+    assert (decision.verdicts, decision.events) == ((Verdict.LATE,), ())
 
 
 def test_an_agent_never_begins_without_a_prompt() -> None:

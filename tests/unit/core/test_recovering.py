@@ -2,18 +2,7 @@
 
 import pytest
 
-from builders import (
-    a_graph,
-    a_run,
-    a_word,
-    an_epoch,
-    decided,
-    questions,
-    statuses,
-    story,
-    told,
-    what_happens,
-)
+from builders import a_graph, a_run, a_word, an_epoch, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import LeaseGuard, Verdict
@@ -30,6 +19,7 @@ from flowrunner.core.model import (
 )
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
+from stories import questions, statuses, story
 
 
 def test_a_lost_attempt_is_followed_by_a_new_one() -> None:
@@ -77,7 +67,7 @@ def test_a_result_beside_its_own_loss_counts(batch: tuple[str, ...]) -> None:
 
 
 def test_poison_is_a_crash_loop() -> None:
-    """A task that takes its worker with it every time fails, and says so."""
+    """F33: a task that takes its worker with it every time fails, and says so."""
     state = a_run(a_graph("a*9", "b"), *["a lost"] * (MAX_CRASHES - 1))
 
     decision = decided(state, "a lost")

@@ -2,24 +2,13 @@
 
 import pytest
 
-from builders import (
-    FATAL,
-    FLAKY,
-    a_graph,
-    a_run,
-    a_word,
-    an_epoch,
-    decided,
-    statuses,
-    story,
-    told,
-    what_happens,
-)
+from builders import FATAL, FLAKY, a_graph, a_run, a_word, an_epoch, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import LeaseGuard, SetTimer, TimerGuard, Verdict
 from flowrunner.core.model import MAX_REJECTED, Failure, FailureClass, Ref, RunState, Usage
 from flowrunner.core.scheduling import decide
+from stories import statuses, story
 
 USAGE = Usage(10, 20, 30, 4.5)
 

@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import statuses
 from flowrunner.core import inputs as inp
 from flowrunner.core.admission import precedence
 from flowrunner.core.decision import Decision
@@ -12,6 +11,7 @@ from flowrunner.core.graph import Graph
 from flowrunner.core.model import unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
+from stories import statuses
 from unit.laws.strategies import choices, launches
 from unit.laws.world import a_world, answers, likely, unlikely
 
