@@ -24,6 +24,7 @@ from flowrunner.api import (
 from flowrunner.api.boundary import Boundary
 from flowrunner.api.deps import Parts, refuse_unknown_parameters
 from flowrunner.api.guard import Gate, Guard
+from flowrunner.api.heads import Heads
 from flowrunner.api.intake import Intake
 from flowrunner.api.openapi import describe
 from flowrunner.api.streams import Streams
@@ -66,6 +67,7 @@ def make_app(service: Parts) -> FastAPI:
         app.include_router(router, dependencies=strict)
         app.include_router(router, prefix="/api/v1", include_in_schema=False, dependencies=strict)
     # The last one added is the first one asked.
+    app.add_middleware(Heads)
     app.add_middleware(Intake)
     app.add_middleware(Guard, gate=_gate(service))
     app.add_middleware(Boundary)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from flowrunner.api.deps import Actor, Approvals, Runs
-from flowrunner.api.links import link_next
+from flowrunner.api.links import Cursor, link_next
 from flowrunner.api.openapi import refusals
 from flowrunner.wire.approvals import (
     Approval,
@@ -34,7 +34,7 @@ async def list_approvals(
     ] = None,
     run: Annotated[str | None, Query(max_length=64, description="Only those of this run.")] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    cursor: Cursor = None,
 ) -> ApprovalPage:
     """List what people are or were asked, oldest first."""
     run_id = None if run is None else await runs.resolve(run)

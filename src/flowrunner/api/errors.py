@@ -232,9 +232,16 @@ def _plain(request: Request, error: Exception) -> Response:
         code,
         error.status_code,
         detail,
-        headers=error.headers,
+        headers=_with_head(error.headers),
         request_id=request_id_of(request),
     )
+
+
+def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
+    """What GET answers, HEAD does; the router does not know."""
+    if headers is None or headers.get("Allow") != "GET":
+        return headers
+    return {**headers, "Allow": "GET, HEAD"}
 
 
 def _away(request: Request, error: Exception) -> Response:

@@ -18,6 +18,7 @@ from flowrunner.wire.events import EventPage
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 _STREAM = "text/event-stream"
+_REFUSED = re.compile(r"q=0(?:\.0{0,3})?\Z")
 _PLACE = re.compile(r"[0-9]{1,18}\Z")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -75,7 +76,9 @@ async def all_events(
 def is_stream(accept: str) -> bool:
     """Whether the Accept header names event streams, and does not forbid them."""
     ranges = [part.replace(" ", "").lower().split(";") for part in accept.split(",")]
-    return any(name == _STREAM and "q=0" not in parameters for name, *parameters in ranges)
+    return any(
+        name == _STREAM and not any(map(_REFUSED.match, parameters)) for name, *parameters in ranges
+    )
 
 
 async def _stream(request: Request, reading: Reading, run_id: RunId, after: int) -> Response:

@@ -24,6 +24,7 @@ _RESULTS = re.compile(r"/api/v1/tasks/[^/]+/(?:result|transcript)\Z")
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST = (1 << 63) - 1
+_MOST_DIGITS = 100
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -107,7 +108,12 @@ def check_body(body: bytes, bounds: Bounds = Bounds()) -> BodyRefusal | None:
         return found
 
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=collect, parse_constant=_refuse)
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=collect,
+            parse_constant=_refuse,
+            parse_int=_number,
+        )
     except RecursionError:
         return _refused([_too_deep(())])
     except ValueError as error:
@@ -128,6 +134,11 @@ def _refused(entries: Sequence[ProblemEntry]) -> BodyRefusal:
 def _refuse(constant: str) -> float:
     msg = f"{constant} is no JSON"
     raise ValueError(msg)
+
+
+def _number(digits: str) -> int | float:
+    """One with more digits than Python reads is as large as can be: it is refused as too large."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else math.inf
 
 
 def _walk(value: Any, *, lenient: bool) -> Iterator[ProblemEntry]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated, TypeAlias
 from urllib.parse import quote, urlencode
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
+
+Cursor: TypeAlias = Annotated[str | None, Query(description="next_cursor of the page before.")]
 
 
 def link_next(request: Request, response: Response, cursor: str | int | None) -> None:

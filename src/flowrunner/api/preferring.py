@@ -13,7 +13,8 @@ from flowrunner.api.streams import Streams
 from flowrunner.core.model import RunId
 
 MOST_SECONDS = 60
-_WAIT = re.compile(r"wait=(\d{1,6})\Z")
+_WAIT = re.compile(r"wait=(?P<quote>\"?)0*(?P<seconds>[0-9]+)(?P=quote)\Z")
+_DIGITS = 6
 
 Prefer: TypeAlias = Annotated[
     str | None,
@@ -25,7 +26,10 @@ def wished(prefer: str | None) -> int | None:
     """Return how many seconds the caller likes to wait; what it wishes else is not for us."""
     wishes = (wish.replace(" ", "").lower() for wish in (prefer or "").split(","))
     found = [match for match in map(_WAIT.match, wishes) if match]
-    return min(int(found[0][1]), MOST_SECONDS) if found else None
+    if not found:
+        return None
+    digits = found[0]["seconds"]
+    return MOST_SECONDS if len(digits) > _DIGITS else min(int(digits), MOST_SECONDS)
 
 
 async def wait_for_end(request: Request, run_id: RunId, seconds: int) -> bool:

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 from flowrunner import __version__
 from flowrunner.api.deps import Actor, AskedRun, Reading, Runs
 from flowrunner.api.etags import UNCHANGED, IfNoneMatch, matches, unchanged
-from flowrunner.api.links import link_next
+from flowrunner.api.links import Cursor, link_next
 from flowrunner.api.openapi import refusals
 from flowrunner.api.preferring import Prefer, granted, wait_for_end, wished
 from flowrunner.db.pages import RunFilter
@@ -123,11 +123,11 @@ async def list_runs(
     since: Since = None,
     waiting: Waiting = False,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
 ) -> RunPage:
     """List runs, newest first, without their payloads."""
     only = _filter(flow, status, label, since, waiting=waiting)
-    page = await reading.list_runs(older(only, cursor) if cursor else only, limit)
+    page = await reading.list_runs(older(only, cursor) if cursor is not None else only, limit)
     link_next(request, response, page.next_cursor)
     return page
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response, status
 from flowrunner.api.deps import AskedRun, AskedStep, Steps
 from flowrunner.api.errors import BadRangeError
 from flowrunner.api.etags import UNCHANGED, IfNoneMatch, matches, unchanged
-from flowrunner.api.links import link_next
+from flowrunner.api.links import Cursor, link_next
 from flowrunner.api.openapi import refusals
 from flowrunner.service.steps import Asked
 from flowrunner.wire.runs import StepList, StepStatus
@@ -43,7 +43,7 @@ async def list_steps(
         Literal["latest", "all"], Query(description="all: with every attempt of each step.")
     ] = "latest",
     limit: Annotated[int, Query(ge=1, le=1000)] = 1000,
-    cursor: Annotated[str | None, Query(max_length=64)] = None,
+    cursor: Cursor = None,
 ) -> StepList:
     """List steps in flow order, then children as they came; excluded ones say why."""
     asked = Asked(tuple(status or ()), group, attempts=attempt == "all")

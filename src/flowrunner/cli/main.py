@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from flowrunner import __version__
 from flowrunner.cli.exits import Ending, Exit, ending_of
 from flowrunner.cli.lazy import Late, LazyGroup
 from flowrunner.cli.shell import Shell
+from flowrunner.cli.streaming import ReaderLeftError, close_quietly, open_missing, readable
 
 _COMMANDS = {
     "run": Late("flowrunner.cli.run", "Launch a flow and follow it to its end."),
@@ -85,17 +85,17 @@ def cli(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (docs/reference/cli.md)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    open_missing()
     try:
-        code = cli.main(given, prog_name="flowrunner", standalone_mode=False)
+        code = cli.main(readable(given), prog_name="flowrunner", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
         return _end(given, Ending(Exit.USAGE, "usage", error.format_message()), error)
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us has enough; a flush at exit would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeftError:
+        close_quietly(sys.stdout)
         return Exit.OK
     except Exception as error:  # noqa: BLE001  # the outermost frame: every end has a number
         return _failed(given, error)

@@ -78,10 +78,11 @@ def _all(board: Board) -> list[Entry]:
 
 
 def _row(step: StepRow, asked: Approval | None) -> Row:
-    """A step as the board has it; what is unknown here is when a delayed one is tried again."""
+    """A step as the board has it."""
     row = Row(step.step_no, clean(step.key), clean(step.key), step.kind, clean(step.phase or ""))
     row.needs, row.status, row.attempt = step.needs, _status(step), step.attempt
     row.since, row.ended = step.started_at or step.dispatched_at, step.finished_at
+    row.due = step.due_at
     row.tokens = step.usage.input_tokens + step.usage.output_tokens
     row.cost = step.usage.cost_microusd
     row.note = clean(f"{step.error.code}: {step.error.message}" if step.error else "")

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TextIO
 import click
 
 from flowrunner.cli.paint import ALL_SYMBOLS, Canvas
+from flowrunner.cli.streaming import close_quietly
 from flowrunner.cli.tables import table
 
 __all__ = ["Shell", "paper", "speaks_symbols", "table", "takes_shell"]
@@ -40,8 +41,13 @@ class Shell:
 
     def tell(self, text: str) -> None:
         """A line beside the result, for people."""
-        if not self.is_quiet:
+        if self.is_quiet:
+            return
+        try:
             click.echo(text, err=True)
+        except BrokenPipeError:
+            # Progress that nobody reads is no reason to stop: the result is still wanted.
+            close_quietly(sys.stderr)
 
     def answer(self, value: Any) -> None:
         """The result as JSON, on one line."""

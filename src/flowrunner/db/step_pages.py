@@ -31,8 +31,8 @@ class StepFilter:
 class StepLine:
     """One step as it stands; *worker* is who holds its task, None while it is only offered.
 
-    A child has a *parent*, by key, and one of a list or loop an *item_no*. The last four count its
-    own children, and are None when there are none.
+    *due_at* is when it is tried again or goes on. A child has a *parent*, by key, and one of a list
+    or loop an *item_no*. The last four count its own children, and are None when there are none.
     """
 
     step_no: int
@@ -60,6 +60,7 @@ class StepLine:
     item_no: int | None
     replaced: bool
     redos: int
+    due_at: datetime | None
     total: int | None
     live: int | None
     completed: int | None
@@ -84,6 +85,9 @@ SELECT s.step_no, s.key, s.kind, s.persona, s.status, s.attempt, s.failures, s.c
        coalesce(s.replaced_count, 0) AS replaced_count,
        p.key AS parent, s.item_no,
        s.left_behind OR coalesce(p.left_behind, false) AS replaced, s.redos,
+       (SELECT min(t.due_at) FROM flow_timers t
+         WHERE t.run_id = s.run_id AND t.step_no = s.step_no
+           AND t.kind IN ('retry', 'wake')) AS due_at,
        f.total, f.live, f.completed, f.failed
   FROM flow_steps s
   LEFT JOIN task_queue q ON q.run_id = s.run_id AND q.step_no = s.step_no AND q.attempt = s.attempt

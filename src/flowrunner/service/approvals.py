@@ -36,6 +36,7 @@ from flowrunner.wire.approvals import Approval, ApprovalPage, DecisionBody, Deci
 _ALL = ("open", "approved", "rejected", "expired", "withdrawn")
 _ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(\d{1,9})\.(\d{1,9})\Z")
 _EXPIRY = "expiry"
+_APPROVALS = "approvals"
 """Who decides when nobody did in time, as the core has it."""
 _TITLE_CHARACTERS = 200
 
@@ -243,11 +244,11 @@ def _id(line: ApprovalLine) -> str:
 
 def _cursor(line: ApprovalLine) -> str:
     at, run_id, step = line.place
-    return cursors.write(at.isoformat(), str(run_id), step)
+    return cursors.write(_APPROVALS, at.isoformat(), str(run_id), step)
 
 
 def _place(cursor: str) -> tuple[datetime, UUID, int]:
-    at, run_id, step = cursors.read(cursor, str, str, int)
+    at, run_id, step = cursors.read(cursor, _APPROVALS, str, str, int)
     try:
         place = (datetime.fromisoformat(at), UUID(run_id), step)
     except ValueError:

@@ -42,6 +42,7 @@ _AS_STORED = (
     "started_at",
     "finished_at",
     "worker",
+    "due_at",
     "parent",
 )
 _SATISFIED = frozenset({"excluded", "completed", "skipped", "failed", "cancelled"})

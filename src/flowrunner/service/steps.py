@@ -55,7 +55,7 @@ class StepViews:
         self, run_id: RunId, asked: Asked, limit: int, cursor: str | None
     ) -> StepList:
         """Raises NotFoundError for an unknown run or group."""
-        after = -1 if cursor is None else _number(cursor)
+        after = -1 if cursor is None else _number(cursor, run_id)
         async with connection(self._pool) as conn:
             around = await surroundings(conn, run_id)
             if asked.group is not None:
@@ -67,7 +67,7 @@ class StepViews:
                 tried = await list_attempts_of(conn, run_id, [row.step_no for row in shown])
                 shown = [_with_attempts(row, tried.get(row.step_no, ())) for row in shown]
         more = len(lines) > limit
-        last = cursors.write(lines[limit - 1].step_no) if more else None
+        last = cursors.write(_listing(run_id), lines[limit - 1].step_no) if more else None
         return StepList(items=tuple(shown), next_cursor=last)
 
     async def get_step(self, run_id: RunId, key: str) -> StepDetail:
@@ -187,8 +187,12 @@ async def _body(conn: Conn, ref: Ref | None) -> bytes | None:
     return None if ref is None else (await list_payloads(conn, [ref])).get(ref)
 
 
-def _number(cursor: str) -> int:
-    (number,) = cursors.read(cursor, int)
+def _listing(run_id: RunId) -> str:
+    return f"steps of {run_id}"
+
+
+def _number(cursor: str, run_id: RunId) -> int:
+    (number,) = cursors.read(cursor, _listing(run_id), int)
     if not 0 <= number < 1 << 31:
         raise cursors.bad()
     return number

@@ -32,6 +32,7 @@ from flowrunner.wire.runs import ENDED, ReportBody, Run, RunCounts, RunPage
 from flowrunner.wire.workers import Worker, WorkerList
 
 _LIVE = frozenset({"queued", "running", "paused"})
+_RUNS = "runs"
 _LATEST_MS = (1 << 48) - 1
 
 
@@ -67,7 +68,7 @@ class Views:
             find = pages.list_live_run_ids if live else pages.list_run_ids
             ids = await find(conn, only, limit + 1)
             lines = await pages.list_runs(conn, ids[:limit]) if ids else []
-        cursor = cursors.write(str(ids[limit - 1])) if len(ids) > limit else None
+        cursor = cursors.write(_RUNS, str(ids[limit - 1])) if len(ids) > limit else None
         return RunPage(items=tuple(map(shapes.run_row, lines)), next_cursor=cursor)
 
     async def count_runs(self, only: RunFilter) -> RunCounts:
@@ -167,7 +168,7 @@ def since(only: RunFilter, at: datetime) -> RunFilter:
 
 def older(only: RunFilter, cursor: str) -> RunFilter:
     """Go on after the page that gave *cursor*. Raises BadCursorError."""
-    (text,) = cursors.read(cursor, str)
+    (text,) = cursors.read(cursor, _RUNS, str)
     try:
         before = UUID(text)
     except ValueError:

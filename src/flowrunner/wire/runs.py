@@ -168,9 +168,10 @@ class ChildCounts(ReplyModel):
 class StepRow(ReplyModel):
     """One step; *waiting_for* names the needs that have not ended, *worker* who holds it now.
 
-    *delayed*: the next attempt waits for its time. A child names its *parent*, by key, and its
-    *position* in the parent's list or loop; a parent counts its *children*. *approval* is the id of
-    the open question of an approval step. *attempts* are there if they were asked for.
+    *delayed*: the next attempt waits until *due_at*; a wait step goes on then. A child names
+    its *parent*, by key, and its *position* in the parent's list or loop; a parent counts its
+    *children*. *approval* is the id of the open question of an approval step. *attempts* are there
+    if they were asked for.
     """
 
     step_no: int
@@ -192,6 +193,7 @@ class StepRow(ReplyModel):
     started_at: datetime | None
     finished_at: datetime | None
     worker: str | None
+    due_at: datetime | None = None
     phase: str | None = None
     parent: str | None = None
     position: int | None = None

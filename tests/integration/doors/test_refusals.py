@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
 from fixtures.libraries import a_flow, agent, code
+from fixtures.runs import ended
 from integration.doors.conftest import OpenDoor
 
 pytestmark = pytest.mark.anyio
@@ -85,11 +87,64 @@ async def test_a_misspelt_filter_is_named(open_door: OpenDoor) -> None:
     ]
 
 
+HEADS = (
+    "/api/v1/runs",
+    "/api/v1/runs/{run}",
+    "/api/v1/runs/{run}/report",
+    "/api/v1/runs/{run}/graph.svg",
+    "/api/v1/runs/nope",
+    "/api/v1/flows/demo",
+    "/healthz/live",
+)
+
+
+async def test_a_head_is_what_a_get_would_answer(open_door: OpenDoor) -> None:
+    """RFC 9110: status and headers as of GET, no body; of a stream that never ends as well."""
+    door = await open_door(a_flow(code("a")))
+    run_id = await door.launch()
+    await ended(door.service, run_id)
+
+    for path in (each.format(run=run_id) for each in HEADS):
+        got = await door.get(path)
+        head = await door.client.head(path)
+        kept = ("content-type", "content-length", "etag", "vary")
+        told = {name: (got.headers.get(name), head.headers.get(name)) for name in kept}
+        assert (path, head.status_code, head.content) == (path, got.status_code, b"")
+        assert all(of_get == of_head for of_get, of_head in told.values()), (path, told)
+    async with asyncio.timeout(20):
+        stream = await door.client.head("/api/v1/events", headers={"Accept": "text/event-stream"})
+    assert (stream.status_code, stream.content) == (200, b"")
+    assert door.app.state.streams.count == 0
+
+
+async def test_a_cursor_is_good_for_its_own_listing(open_door: OpenDoor) -> None:
+    """P11: of other runs' steps, of another listing, empty, or endless: 400, never a wrong page."""
+    door = await open_door(a_flow(code("a"), code("b", "a")))
+    one, two = str(await door.launch()), str(await door.launch())
+    steps = (await door.json(f"{RUNS}/{one}/steps?limit=1"))["next_cursor"]
+    runs = (await door.json(f"{RUNS}?limit=1"))["next_cursor"]
+
+    own = await door.json(f"{RUNS}/{one}/steps?cursor={steps}")
+    wrong = [
+        f"{RUNS}/{two}/steps?cursor={steps}",
+        f"{RUNS}/{one}/steps?cursor={runs}",
+        f"{RUNS}?cursor={steps}",
+        f"/api/v1/approvals?cursor={runs}",
+        f"{RUNS}?cursor=",
+        f"{RUNS}?cursor={'A' * 5000}",
+    ]
+
+    assert [row["key"] for row in own["items"]] == ["b"]
+    for path in wrong:
+        refused = await door.get(path)
+        assert (path, refused.status_code, refused.json()["code"]) == (path, 400, "bad-cursor")
+
+
 async def test_what_is_allowed_is_said(open_door: OpenDoor) -> None:
     """405 names the methods, as HTTP wants it."""
     door = await open_door(a_flow(code("a")))
 
-    assert (await door.post(RUNS)).headers["allow"] == "GET"
+    assert (await door.post(RUNS)).headers["allow"] == "GET, HEAD"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +157,7 @@ async def test_what_is_allowed_is_said(open_door: OpenDoor) -> None:
         (b'{"labels": {"a": "\\ud800"}}', (422, "invalid-input")),
         (b'{"input": {"\\ud800": 1}}', (422, "invalid-input")),
         (b'{"input": {"a": 1e999}}', (422, "invalid-input")),
+        (b'{"input": {"a": ' + b"9" * 5000 + b"}}", (422, "invalid-input")),
         (b'{"input": {"a": ' + b"[" * 40 + b"]" * 40 + b"}}", (422, "invalid-input")),
         (b"[" * 100_000, (422, "invalid-input")),
         (b'{"title": "' + b"x" * 1_000_000 + b'"}', (413, "payload-too-large")),
@@ -109,7 +165,7 @@ async def test_what_is_allowed_is_said(open_door: OpenDoor) -> None:
         (b"null", (422, "invalid-input")),
         (b'"text"', (422, "invalid-input")),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 async def test_a_body_cannot_break_anything(
     open_door: OpenDoor, body: bytes, expected: tuple[int, str]

@@ -6,6 +6,7 @@ import pytest
 
 from flowrunner.api.etags import matches
 from flowrunner.api.events import is_stream
+from flowrunner.api.preferring import wished
 from flowrunner.api.reports import negotiate
 
 
@@ -38,6 +39,8 @@ def test_accept_chooses_the_format(accept: str, expected: str | None) -> None:
         ("Text/Event-Stream; charset=utf-8", True),
         ("application/json, text/event-stream;q=0.9", True),
         ("text/event-stream;q=0", False),
+        ("text/event-stream; q=0.0", False),
+        ("text/event-stream;q=0.001", True),
         ("*/*", False),
         ("text/*", False),
     ],
@@ -62,3 +65,26 @@ def test_a_stream_is_asked_for_by_name(accept: str, *, expected: bool) -> None:
 def test_etags_compare_weakly(given: str | None, *, expected: bool) -> None:
     """If-None-Match asks whether the meaning is the same, not the bytes."""
     assert matches(given, 'W/"1-2"') is expected
+
+
+@pytest.mark.parametrize(
+    ("prefer", "expected"),
+    [
+        (None, None),
+        ("wait=5", 5),
+        ("respond-async, Wait = 5", 5),
+        ('wait="5"', 5),
+        ("wait=0", 0),
+        ("wait=61", 60),
+        ("wait=" + "9" * 5000, 60),
+        ("wait=" + "0" * 5000 + "7", 7),
+        ("wait", None),
+        ("wait=-1", None),
+        ("wait=1.5", None),
+        ('wait="5', None),
+    ],
+    ids=range(12),
+)
+def test_a_wish_to_wait_is_bounded(prefer: str | None, expected: int | None) -> None:
+    """RFC 7240: more than we grant is granted as far as we do; what is no time is no wish."""
+    assert wished(prefer) == expected
