@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Collection, Sequence
 
 import structlog
 
@@ -19,7 +18,6 @@ from flowrunner.core.scheduling import decide
 from flowrunner.db.apply import Applied
 from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow
-from flowrunner.db.runs import LoadedRun
 from flowrunner.engine.committer import OutcomeUnknownError
 from flowrunner.engine.letters import (
     Answer,
@@ -27,10 +25,12 @@ from flowrunner.engine.letters import (
     Letter,
     Told,
     answer_of,
+    asked_by,
     refuse_all,
     still_means,
 )
 from flowrunner.engine.plans import Plan
+from flowrunner.engine.surroundings import Surroundings
 from flowrunner.engine.views import RunView
 
 log = structlog.stdlib.get_logger()
@@ -42,17 +42,6 @@ QUICK_SECONDS = 0.05
 MOST_EVENTS = 2000
 REFUSED_SECONDS = 0.2
 _PAGE = 1000
-
-
-class Surroundings(Protocol):
-    """What an actor needs of the engine."""
-
-    async def load(self, run_id: RunId) -> LoadedRun | None: ...
-    async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]: ...
-    async def ensure(self, view: RunView) -> None: ...
-    async def commit(self, change: Change) -> Applied: ...
-    async def ask(self, ask: Ask, view: RunView) -> Answer: ...
-    def moved(self, change: Change) -> None: ...
 
 
 class Actor:
@@ -120,6 +109,7 @@ class Actor:
                     # Outermost frame of the actor: the waiters learn it, the next letter is heard.
                     log.exception("actor.failed", run_id=str(self.run_id))
                     self._view = None
+                    self._forget(tuple(self._asked))
                     refuse_all(batch, error)
                 except asyncio.CancelledError:
                     refuse_all(batch, OutcomeUnknownError("the service stopped"))
@@ -144,7 +134,7 @@ class Actor:
 
     def _is_over(self, letter: Letter, view: RunView) -> bool:
         """Whether it is an answer that was taken, or to what an earlier generation asked."""
-        asked = letter.content.asked if isinstance(letter.content, Told) else None
+        asked = asked_by(letter)
         if asked is None:
             return False
         if asked[0] != view.state.generation:
@@ -168,6 +158,7 @@ class Actor:
         """Decide, let quick user code answer, decide on: one decision for one commit."""
         bodies: dict[Ref, bytes] = {}
         taken: set[Asked] = set()
+        known = set(self._asked)
         decision: Decision | None = None
         while True:
             later = decide(view.state, [answer.given for answer in answers])
@@ -178,12 +169,13 @@ class Actor:
             view = view.moved(fold(view.state, later.events), later.events, bodies)
             if len(decision.events) >= MOST_EVENTS:
                 self._ask_later(later.asks, view)
-                return Plan(decision, view, bodies, taken)
+                break
             quick = await self._quick(later.asks, view)
             if not quick:
-                return Plan(decision, view, bodies, taken)
+                break
             taken |= quick.keys()
             answers = tuple(quick.values())
+        return Plan(decision, view, bodies, taken, self._asked.keys() - known)
 
     def _ask_later(self, asks: Sequence[Ask], view: RunView) -> None:
         for ask in asks:
@@ -210,7 +202,7 @@ class Actor:
 
     def _answered(self, asked: Asked, task: asyncio.Task[Answer]) -> None:
         """Post an answer, in case the decision that asked did not wait for it."""
-        if task.cancelled():
+        if task.cancelled() or self._asked.get(asked) is not task:
             return
         error = task.exception()
         if error is not None:
@@ -220,13 +212,22 @@ class Actor:
             return
         self.post(Letter(Told(task.result(), asked)))
 
+    def _forget(self, asks: Collection[Asked]) -> None:
+        """Take back what was asked about a view that did not come to be.
+
+        An answer would speak of results that were refused: of a lost lease's last word, say (P2).
+        """
+        for task in filter(None, [self._asked.pop(asked, None) for asked in asks]):
+            task.cancel()
+        self._mailbox = [letter for letter in self._mailbox if asked_by(letter) not in asks]
+
     def _settle(self, batch: Sequence[Letter], plan: Plan) -> None:
         """Tell the waiters; forget the questions that are answered for good."""
         for asked in plan.taken:
             self._asked.pop(asked, None)
         for letter, verdict in zip(batch, plan.decision.verdicts, strict=False):
-            if isinstance(letter.content, Told) and letter.content.asked is not None:
-                self._asked.pop(letter.content.asked, None)
+            if (asked := asked_by(letter)) is not None:
+                self._asked.pop(asked, None)
             letter.resolve(verdict)
 
     async def _commit(self, batch: list[Letter], view: RunView, plan: Plan) -> list[Letter]:
@@ -234,13 +235,18 @@ class Actor:
 
         The resident view may have moved on meanwhile (see `look`): then this is a conflict.
         """
-        change = Change(
-            self.run_id, view.state, plan.view.state, plan.decision, view.meta.context, plan.bodies
-        )
-        applied = await self._outcome(change)
+        after, context = plan.view.state, view.meta.context
+        change = Change(self.run_id, view.state, after, plan.decision, context, plan.bodies)
+        try:
+            applied = await self._outcome(change)
+        except BaseException:
+            self._forget(plan.begun)
+            raise
+        if applied.verdict != "ok":
+            self._forget(plan.begun)
         match applied.verdict:
             case "ok":
-                self._view = view.committed(plan.view.state, plan.decision.events)
+                self._view = view.committed(after, plan.decision.events)
                 self._settle(batch, plan)
                 self._around.moved(change)
                 return []

@@ -68,6 +68,11 @@ def answer_of(letter: Letter) -> Answer:
     return letter.answer
 
 
+def asked_by(letter: Letter) -> Asked | None:
+    """The question that it answers, if it answers one."""
+    return letter.content.asked if isinstance(letter.content, Told) else None
+
+
 def still_means(letter: Letter, applied: Applied) -> bool:
     """Whether to decide this letter again after guards failed; a stale result is only recorded."""
     given = answer_of(letter).given

@@ -13,12 +13,16 @@ from flowrunner.engine.views import RunView
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A decision with the view it leads to, the payloads it needs, and the answers it took in."""
+    """A decision with the view it leads to, the payloads it needs, and the answers it took in.
+
+    *begun* was asked about that view, or one on the way to it: it counts once this is committed.
+    """
 
     decision: Decision
     view: RunView
     bodies: Mapping[Ref, bytes]
     taken: Collection[Asked]
+    begun: Collection[Asked]
 
     def may_be_behind(self, batch: Sequence[Letter]) -> bool:
         """Whether somebody is about to be told that nothing is to be done by a view that is old.
