@@ -37,7 +37,7 @@ BEGIN
         RETURNING q.*),
     -- Code that calls goes on: its lease must stand, and stays.
     kept AS MATERIALIZED (
-        SELECT q.run_id, q.step_no FROM task_queue q
+        SELECT q.run_id, q.step_no, q.epoch FROM task_queue q
           JOIN g ON g.keep AND q.run_id = g.run AND q.step_no = g.s AND q.attempt = g.a AND q.epoch = g.e
          ORDER BY q.run_id, q.step_no FOR NO KEY UPDATE OF q),
     h AS (
@@ -47,10 +47,14 @@ BEGIN
         SELECT t.run_id, t.step_no, t.kind FROM flow_timers t
           JOIN h ON t.run_id = h.run AND t.step_no = h.s AND t.kind = h.k AND t.token = h.tok
          ORDER BY t.run_id, t.step_no, t.kind FOR UPDATE OF t),
+    -- A batch may say of one step that it is held and that nobody holds it: each guard for itself.
     missing AS (
         SELECT g.run, jsonb_build_object('s', g.s, 'e', g.e) AS guard FROM g
-         WHERE NOT EXISTS (SELECT FROM held WHERE held.run_id = g.run AND held.step_no = g.s)
-           AND NOT EXISTS (SELECT FROM kept WHERE kept.run_id = g.run AND kept.step_no = g.s)
+         WHERE NOT EXISTS (SELECT FROM held
+                            WHERE held.run_id = g.run AND held.step_no = g.s
+                              AND coalesce(held.epoch, 0) = g.e)
+           AND NOT EXISTS (SELECT FROM kept
+                            WHERE kept.run_id = g.run AND kept.step_no = g.s AND kept.epoch = g.e)
         UNION ALL
         SELECT h.run, jsonb_build_object('s', h.s, 'k', h.k) FROM h
          WHERE NOT EXISTS (SELECT FROM standing w

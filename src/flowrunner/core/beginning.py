@@ -44,8 +44,10 @@ def prepared(deciding: Deciding, given: inp.GuardEvaluated | inp.PromptBuilt) ->
     match given.answer:
         case Failure() as error:
             deciding.end_failed(number, error)
-        case False:
+        case False if spec.has_when:
             deciding.emit(ev.StepSkipped(number, "when_false"))
+        case False:
+            return Verdict.LATE
         case True:
             # The yes of an agent is its prompt, that of a list its members, and so on.
             if spec.repeat is None and (spec.kind is not StepKind.CODE or spec.each is not None):

@@ -79,8 +79,12 @@ def _ending(event: ev.Event, status: RunStatus) -> Json:
         case ev.RunFailed(report=report):
             return {"report": report}
         case ev.RunRendered(outcome=outcome, report=report):
-            is_told = report is not None and status is RunStatus.COMPLETED
-            return {"again": True, "report": report, "outcome": outcome if is_told else None}
+            # Without a report nothing is taken back, not even what this very decision says.
+            if report is None:
+                return {"again": True}
+            is_completed = status is RunStatus.COMPLETED
+            told: Json = {"again": True, "report": report}
+            return {**told, "outcome": outcome} if is_completed else told
         case ev.RunRetried():
             # Whatever ended before this is taken back.
             return {"again": True, "report": None, "outcome": None}
@@ -138,7 +142,7 @@ def timer_rows(run: str, decision: Decision, after: RunState) -> list[Json]:
 
 def _is_wanted(timer: SetTimer, after: RunState) -> bool:
     if timer.kind is TimerKind.RUN_DEADLINE:
-        return True
+        return not after.status.is_terminal
     step = after.steps[timer.step]
     match timer.kind:
         case TimerKind.RETRY:

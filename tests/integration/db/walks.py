@@ -1,141 +1,228 @@
-"""Whatever may happen to a run next, for random walks through the database."""
+"""Random walks of runs of every kind: the laws' small world chooses, the database has to follow.
+
+The world knows which leases and timers there are, and so what each commit must be answered with.
+What it calls by words (a prompt, an output) is stored under its hash.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Any, Protocol
 
-from fixtures.by_hand import ByHand, a_body
+from fixtures.by_hand import a_body
+from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
-from flowrunner.core.graph import (
-    ApprovalSpec,
-    EachSpec,
-    Expiry,
-    Graph,
-    Limits,
-    OnFail,
-    OnSkip,
-    Rejection,
-    RepeatSpec,
-    RetryPolicy,
-    Siblings,
-    StepKind,
-    StepSpec,
-    Trigger,
-)
-from flowrunner.core.model import Failure, FailureClass, RunStatus, StepState, StepStatus
+from flowrunner.core.decision import Ask, Decision, Guard, LeaseGuard, Render
+from flowrunner.core.folding import fold
+from flowrunner.core.graph import CODE_QUEUE, Graph, Rejection, Siblings, StepKind, StepSpec
+from flowrunner.core.model import Ref, RunState
+from flowrunner.core.scheduling import decide
+from unit.laws.soundness import assert_sound
+from unit.laws.strategies import a_random_graph
+from unit.laws.world import World, afterwards, answers, assert_caused, happenings, unlikely, well
 
-SAID, BODY = a_body("said")
-FLAKY = Failure("overloaded", "try again", FailureClass.TRANSIENT)
-FATAL = Failure("agent_error", "it gave up")
+IDLE = "idle"
+"""The queue that is looked at now and then: what is offered there lies for a while."""
+QUEUES = ("default", CODE_QUEUE)
+UNHELD = 0
+TROUBLE = (0.01, 0.05, 0.2)
+REJECTIONS = [Rejection.REDO, *Rejection]
+_PAYLOADS = ("output", "items", "prompt", "request", "answer")
 
 
 def a_graph_of_everything(random: Random) -> Graph:
-    """Up to nine steps of every kind, each needing some before it."""
-    steps: list[StepSpec] = []
-    for number in range(random.randint(3, 9)):
-        needs = tuple(sorted(random.sample(range(number), min(number, random.randint(0, 2)))))
-        steps.append(_a_step(random, number, needs))
-    return Graph(tuple(steps), 600.0, random.choice(list(Siblings)))
+    """Four to ten steps of every kind, many of them side by side; half of the graphs drain."""
+    graph = a_random_graph([random.getrandbits(32) for _ in range(random.randint(4, 10))])
+    steps = tuple(_shaped(step, random) for step in graph.steps)
+    return replace(graph, steps=steps, siblings=random.choice(list(Siblings)))
 
 
-def _a_step(random: Random, number: int, needs: tuple[int, ...]) -> StepSpec:
-    what = random.choice(["agent", "code", "each", "repeat", "approval", "wait"])
-    kind = {"each": StepKind.AGENT, "repeat": StepKind.CODE}.get(what) or StepKind(what)
-    redo = random.choice(needs) if needs else None
-    asked = ApprovalSpec(
-        expires_seconds=random.choice([None, 60.0]),
-        on_expiry=random.choice(list(Expiry)),
-        remind_seconds=random.choice([None, 9.0]),
-        on_reject=random.choice(list(Rejection)) if redo is not None else Rejection.STOP,
-        redo_from=redo,
-    )
-    quorum, parallel = random.choice([None, 1, 2]), random.choice([1, 2, 100])
-    return StepSpec(
-        f"s{number}",
-        kind,
-        needs=needs,
-        has_when=random.random() < 0.3,
-        on_fail=random.choice(list(OnFail)),
-        retry=RetryPolicy(random.randint(1, 3), random.choice([0.0, 5.0])),
-        limits=Limits(queue_seconds=random.choice([None, 30.0])),
-        trigger=random.choice(list(Trigger)),
-        on_skip=random.choice(list(OnSkip)),
-        each=EachSpec(quorum_count=quorum, parallel=parallel) if what == "each" else None,
-        repeat=RepeatSpec(at_most=3) if what == "repeat" else None,
-        approval=asked if what == "approval" else None,
-    )
+def _shaped(step: StepSpec, random: Random) -> StepSpec:
+    """Fewer needs, so that more is at work at once; and some offers that nobody looks at."""
+    needs, asked = step.needs[: random.choice([1, 3])], step.approval
+    if asked is not None and needs:
+        asked = replace(asked, redo_from=random.choice(needs), on_reject=random.choice(REJECTIONS))
+    usual = CODE_QUEUE if step.kind is StepKind.CODE else step.queue
+    queue = IDLE if random.random() < 0.2 else usual
+    return replace(step, needs=needs, approval=asked, queue=queue)
 
 
-def next_inputs(run: ByHand, random: Random) -> list[inp.Input]:
-    """One or two things that may happen now; sometimes a thing that comes too late."""
-    possible = list(_of_the_run(run, random))
-    for number, step in enumerate(run.state.steps):
-        possible += _of_a_step(run, random, number, step)
-    return random.sample(possible, min(len(possible), random.randint(1, 2)))
+@dataclass(frozen=True)
+class Told:
+    """Inputs and what was decided about them; *bodies* is what they refer to."""
+
+    inputs: tuple[inp.Input, ...]
+    decision: Decision
+    bodies: dict[Ref, bytes]
+    before: RunState
+    after: RunState
+    asks: tuple[Ask, ...] = ()
 
 
-def _of_the_run(run: ByHand, random: Random) -> Iterator[inp.Input]:
-    size = len(run.state.steps)
-    if run.state.remaining == 0 and not run.state.status.is_terminal:
-        yield inp.ReportRendered(SAID, "ok")
-    if run.state.status.is_terminal:
-        yield inp.RetryRequested("again", "ann", random.choice([None, random.randrange(size)]))
-        yield inp.ReportRendered(SAID, "better", "ann")
-    elif run.state.status is RunStatus.PAUSED:
-        yield inp.ResumeRequested("", "ann")
-    elif random.random() < 0.1:
-        yield inp.PauseRequested("", "ann")
-        yield inp.CancelRequested("", "ann")
-        yield inp.StopRequested(random.randrange(size), "", "ann")
+class Store(Protocol):
+    """Where decisions are committed, and tasks are claimed."""
+
+    async def launch(self, told: Told) -> None: ...
+    async def commit(self, told: Told) -> str: ...
+    async def claim(self, queues: Sequence[str]) -> dict[int, int]: ...
+    async def compare(self, world: World) -> None: ...
 
 
-def _of_a_step(run: ByHand, random: Random, number: int, step: StepState) -> Iterator[inp.Input]:
-    spec = run.state.spec(number)
-    if step.is_ready:
-        yield from _answers(run, random, number)
-    elif step.delayed:
-        yield inp.TimerFired(inp.TimerKind.RETRY, number, step.attempt)
-    elif step.status is StepStatus.RUNNING:
-        yield from _ends(run, random, number, step)
-    elif step.status is StepStatus.BLOCKED and spec.kind is StepKind.WAIT:
-        yield inp.TimerFired(inp.TimerKind.WAKE, number, run.state.generation)
-    elif step.status is StepStatus.BLOCKED and spec.kind is StepKind.APPROVAL:
-        said = {"step": number, "attempt": step.attempt, "actor": "ann", "answer": SAID}
-        yield inp.ApprovalGiven(**said, approved=random.random() < 0.5)  # pyright: ignore[reportArgumentType]  # named above
-        if spec.approval is not None and spec.approval.expires_seconds is not None:
-            yield inp.TimerFired(inp.TimerKind.EXPIRY, number, step.attempt)
-    elif step.status is StepStatus.BLOCKED and step.family is not None and step.family.live == 0:
-        yield inp.Gathered(number, SAID)
-        yield inp.LoopJudged(number, step.family.size, random.random() < 0.5, SAID)
+@dataclass
+class Walk(World):
+    """A world whose epochs come from the store; a task that nobody claimed is held under none."""
+
+    random: Random = field(default_factory=Random)
+    trouble: float = 1 / 12
+    """How often something happens that mostly ends the run."""
+    verdicts: Counter[str] = field(default_factory=Counter[str])
+
+    def possible(self) -> list[inp.Input]:
+        """What may happen now; now and then it is something that mostly ends the run."""
+        if self.state.status.is_terminal:
+            return afterwards(self)
+        found = unlikely(self) if self.random.random() < self.trouble else happenings(self)
+        if self.random.random() < 0.2:
+            found += self.told[-3:]
+        if self.random.random() < 1 / 20:
+            found = [inp.PauseRequested("r", "ann")]
+        # A worker that holds nothing says nothing.
+        return [given for given in found if getattr(given, "epoch", 1) != UNHELD]
+
+    def pick(self) -> Told:
+        """Some of what may happen, as one decision; user code may answer at once, as in the engine."""
+        found = self.possible()
+        count = min(len(found), self.random.choice([1, 1, 1, 2, 3]))
+        return self.decided(self.random.sample(found, count))
+
+    def decided(self, given: Sequence[inp.Input]) -> Told:
+        inputs, bodies = stored(given)
+        before = state = self.state
+        joined, asks, now = Decision(), list[Ask](), inputs
+        for _ in range(4):
+            later = decide(state, now)
+            joined = joined.then(later)
+            state = fold(state, later.events)
+            asks += later.asks
+            now, more = stored(self.quick(state, later))
+            bodies |= more
+            if not now:
+                break
+        return Told(inputs, joined, bodies, before, state, tuple(asks))
+
+    def quick(self, state: RunState, decision: Decision) -> list[inp.Input]:
+        """The answers of user code that is fast enough to join the commit."""
+        if self.random.random() < 0.4:
+            return []
+        asks = [ask for ask in decision.asks if self.random.random() < 0.8]
+        found = [
+            answers(state, ask) for ask in asks if not isinstance(ask, Render) or not ask.actor
+        ]
+        return [self.random.choice(each) for each in found]
+
+    def take(self, told: Told) -> None:
+        """The commit was accepted."""
+        self.told += told.inputs
+        self.asked |= set(told.asks)
+        self.commit(told.decision)
+        assert self.state == told.after
+
+    def ignore(self, told: Told) -> None:
+        """The commit was refused, or there was nothing to commit."""
+        self.told += told.inputs
+
+    def hold(self, claimed: dict[int, int]) -> None:
+        for step, epoch in claimed.items():
+            attempt, held = self.leases[step]
+            assert held == UNHELD, "claimed twice"
+            self.leases[step] = (attempt, epoch)
+
+    def _note(self, event: ev.Event) -> None:
+        super()._note(event)
+        if isinstance(event, ev.StepDispatched):
+            self.leases[event.step] = (event.attempt, UNHELD)
+
+    def _holds(self, guard: Guard) -> bool:
+        if isinstance(guard, LeaseGuard):
+            return self.leases.get(guard.step) == (guard.attempt, guard.epoch)
+        return super()._holds(guard)
 
 
-def _answers(run: ByHand, random: Random, number: int) -> Iterator[inp.Input]:
-    spec = run.state.spec(number)
-    if random.random() < 0.15:
-        yield inp.GuardEvaluated(number, random.choice([False, FATAL]))
-    elif spec.each is not None:
-        keys = tuple("abcdef"[: random.randint(0, 5)])
-        yield inp.Expanded(number, keys, SAID)
-    elif spec.kind is StepKind.WAIT:
-        yield inp.WaitSet(number, random.choice([0.0, 60.0]))
-    elif spec.kind is StepKind.APPROVAL:
-        yield inp.ApprovalBuilt(number, SAID, "d")
-    elif spec.kind is StepKind.CODE or spec.repeat is not None:
-        yield inp.GuardEvaluated(number, answer=True)
-    else:
-        yield inp.PromptBuilt(number, SAID)
+def stored(given: Sequence[inp.Input]) -> tuple[tuple[inp.Input, ...], dict[Ref, bytes]]:
+    """The inputs with the hashes of what they call by words, and what those words are."""
+    bodies: dict[Ref, bytes] = {}
+    return tuple(_stored(each, bodies) for each in given), bodies
 
 
-def _ends(run: ByHand, random: Random, number: int, step: StepState) -> Iterator[inp.Input]:
-    spec = run.state.spec(number)
-    epoch = run.held.get(spec.key, 0)
-    outcomes: list[inp.Outcome] = [inp.Succeeded(SAID)] * 4
-    outcomes += [inp.Errored(FATAL), inp.Errored(FLAKY)]
-    yield inp.TaskSettled(number, step.attempt, epoch, random.choice(outcomes))
-    if random.random() < 0.2:
-        yield inp.TaskLost(number, step.attempt, epoch, "gone")
-        yield inp.TimerFired(inp.TimerKind.QUEUE, number, step.attempt)
-    if spec.kind is StepKind.CODE and random.random() < 0.5:
-        key = random.choice("xyz")
-        yield inp.CallAsked(number, step.attempt, epoch, key, SAID, None, 2, 60.0)
+def _stored(given: Any, bodies: dict[Ref, bytes]) -> Any:
+    changed: dict[str, Any] = {}
+    for name in _PAYLOADS:
+        value = getattr(given, name, None)
+        if isinstance(value, str) and len(value) < 64:
+            changed[name], body = a_body(value)
+            bodies.update(body)
+    if isinstance(given, inp.TaskSettled):
+        changed["outcome"] = _stored(given.outcome, bodies)
+    return replace(given, **changed) if changed else given
+
+
+async def walked(store: Store, seed: int, steps: int) -> Walk:
+    """Let *seed* choose a run and what happens to it, and bring it to its end."""
+    random = Random(seed)  # noqa: S311
+    walk = Walk(a_graph_of_everything(random), random=random, trouble=random.choice(TROUBLE))
+    count = len(walk.graph.steps)
+    gone = tuple((n, "gate") for n in range(count) if random.random() < 0.06)
+    await _begin(walk, store, inp.Launched("demo", "small", "d0", gone))
+    for _ in range(steps):
+        await claimed(walk, store)
+        await told(walk, store, walk.pick())
+    await finished(walk, store)
+    return walk
+
+
+async def _begin(walk: Walk, store: Store, given: inp.Launched) -> None:
+    launched = Told((given,), decide(walk.state, (given,)), {}, walk.state, walk.state)
+    after = fold(walk.state, launched.decision.events)
+    first = replace(launched, after=after)
+    walk.take(first)
+    await store.launch(first)
+    await store.compare(walk)
+
+
+async def claimed(walk: Walk, store: Store) -> None:
+    """Workers take what is offered."""
+    queues = (*QUEUES, IDLE) if walk.random.random() < 0.25 else QUEUES
+    await _hold(walk, store, queues)
+
+
+async def _hold(walk: Walk, store: Store, queues: Sequence[str]) -> None:
+    offered = (n for n, (_attempt, epoch) in walk.leases.items() if epoch == UNHELD)
+    if any(walk.state.spec(number).queue in queues for number in offered):
+        walk.hold(await store.claim(queues))
+
+
+async def told(walk: Walk, store: Store, given: Told) -> None:
+    """Commit; the answer is what leases and timers make it."""
+    if not given.decision.events:
+        walk.verdicts["nothing"] += 1
+        walk.ignore(given)
+        return
+    expected = "ok" if walk.holds(given.decision.guards) else "stale"
+    assert await store.commit(given) == expected, given
+    walk.verdicts[expected] += 1
+    walk.take(given) if expected == "ok" else walk.ignore(given)
+    await store.compare(walk)
+    assert_sound(walk.state)
+    assert_caused(walk)
+
+
+async def finished(walk: Walk, store: Store) -> None:
+    """Let everything that is still open end well."""
+    while not walk.state.status.is_terminal:
+        before = walk.state.version
+        await _hold(walk, store, (*QUEUES, IDLE))
+        await told(walk, store, walk.decided([well(walk)]))
+        assert walk.state.version > before, "the run stands still"

@@ -183,6 +183,18 @@ def test_a_run_never_stands_still(launch: Launch, picks: list[int]) -> None:
     assert finish(world).state.status.is_terminal
 
 
+@given(launches(), choices, st.lists(anything, max_size=6))
+def test_nothing_that_is_told_makes_a_run_stand_still(
+    launch: Launch, picks: list[int], batch: list[inp.Input]
+) -> None:
+    """P4, R2-13: whatever comes, answers that nobody asked for included, the run can be finished."""
+    world = a_world(*launch, picks)
+    world.tell(*batch)
+
+    assert_caused(world)
+    assert finish(world).state.status.is_terminal
+
+
 @given(launches(), choices)
 def test_what_has_not_been_asked_is_not_outstanding(launch: Launch, picks: list[int]) -> None:
     """The questions a resident run has open are those a loaded one would ask."""

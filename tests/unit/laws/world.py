@@ -268,12 +268,12 @@ def finish(world: World) -> World:
     """Let everything that is still open end well."""
     while not world.state.status.is_terminal:
         before = world.state.version
-        world.tell(_well(world))
+        world.tell(well(world))
         assert world.state.version > before, "the run stands still"
     return world
 
 
-def _well(world: World) -> inp.Input:
+def well(world: World) -> inp.Input:
     """What brings the run on without harm: there must be something."""
     if world.state.status is RunStatus.PAUSED:
         return inp.ResumeRequested("r", "ann")
