@@ -34,19 +34,24 @@ class Surroundings:
     """A run `a` <- `b` whose `a` is at work; *fates* befall the first commits, one after another."""
 
     fates: list[Applied | InvariantError]
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go: asyncio.Event = field(default_factory=asyncio.Event)
     committed: list[ev.Event] = field(default_factory=list[ev.Event])
 
     async def load(self, run_id: RunId) -> LoadedRun:  # noqa: ARG002  # the protocol's shape
         state = a_run(a_graph("a", "b<-a"), "a yes")
         return LoadedRun(META, state, {}, {}, {}, Usage())
 
-    async def read_events(self, *_place: object) -> Sequence[EventRow]:
+    async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]:
+        del run_id, after, limit  # nobody else moved the run
         return ()
 
     async def ensure(self, view: RunView) -> None:
         pass
 
     async def commit(self, change: Change) -> Applied:
+        self.reached.set()
+        await self.go.wait()
         fate = self.fates.pop(0) if self.fates else Applied("ok")
         if isinstance(fate, InvariantError):
             raise fate
@@ -80,10 +85,13 @@ async def test_what_was_refused_is_in_no_prompt(fate: Applied | InvariantError) 
     around = Surroundings([fate])
     actor = Actor(RUN, around)
 
-    outcomes = await asyncio.gather(_told(actor, 2), return_exceptions=True)
-    last = await _told(actor, 3)
+    first = asyncio.create_task(_told(actor, 2))
+    await around.reached.wait()
+    second = asyncio.create_task(_told(actor, 3))
+    await asyncio.sleep(0)
+    around.go.set()
+    outcomes = await asyncio.gather(first, second, return_exceptions=True)
 
-    assert outcomes == [Verdict.LATE if isinstance(fate, Applied) else fate]
-    assert last is Verdict.ACCEPTED
+    assert outcomes == [Verdict.LATE if isinstance(fate, Applied) else fate, Verdict.ACCEPTED]
     begun = [event for event in around.committed if isinstance(event, ev.StepDispatched)]
     assert [event.prompt for event in begun] == ["about said under 3"]
