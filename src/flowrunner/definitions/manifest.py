@@ -50,7 +50,42 @@ def plan_launch(
     _look(flow, launch)
     chosen = replace(launch, band=_choose(flow, launch))
     excluded = _excluded(flow, chosen)
-    return LaunchPlan(given, given.model_dump(mode="json"), chosen.band, excluded)
+    return LaunchPlan(given, _stored(given), chosen.band, excluded)
+
+
+def unknown_fields(
+    model: type[BaseModel], raw: Mapping[str, object]
+) -> tuple[tuple[str, str | None], ...]:
+    """Return each name of *raw* that *model* does not take, with a hint."""
+    if model.model_config.get("extra") == "allow":
+        return ()
+    known = _names(model)
+    return tuple((name, suggest(name, known)) for name in raw if name not in known)
+
+
+def written(given: BaseModel) -> dict[str, Any]:
+    """Return *given* as the JSON from which its model reads the same again.
+
+    Raises ValueError if there is none: a model may read a name that it never writes.
+    """
+    told = given.model_dump(mode="json", by_alias=True)
+    try:
+        again = type(given).model_validate(told).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        raise ValueError(str(_errors(error)[0]["msg"])) from None
+    lost = [name for name, value in told.items() if again.get(name) != value]
+    if lost:
+        raise ValueError(f"'{lost[0]}' is written by that name, and not read by it")
+    return told
+
+
+def _stored(given: BaseModel) -> dict[str, Any]:
+    try:
+        return written(given)
+    except ValueError as error:
+        message = f"the input cannot be stored: {error}"
+        problem = Problem("bad-input-model", message, pointer=INPUT, hint="use Field(alias=...)")
+        raise InvalidInputError("the input does not survive being stored", (problem,)) from None
 
 
 def _band_problems(flow: Flow, band: str | None) -> Iterator[Problem]:
@@ -63,10 +98,8 @@ def _band_problems(flow: Flow, band: str | None) -> Iterator[Problem]:
 def _read_input(
     model: type[BaseModel], raw: Mapping[str, object]
 ) -> BaseModel | tuple[Problem, ...]:
-    known = _names(model)
-    allowed = model.model_config.get("extra") == "allow"
-    strange = [] if allowed else [name for name in raw if name not in known]
-    problems = [_unknown_field(name, known) for name in strange]
+    strange = dict(unknown_fields(model, raw))
+    problems = [_unknown_field(name, hint) for name, hint in strange.items()]
     try:
         given = model.model_validate({k: v for k, v in raw.items() if k not in strange})
     except ValidationError as error:
@@ -98,10 +131,10 @@ def _first(alias: str | AliasPath) -> str:
     return alias if isinstance(alias, str) else str(alias.path[0])
 
 
-def _unknown_field(name: str, known: frozenset[str]) -> Problem:
+def _unknown_field(name: str, hint: str | None) -> Problem:
     # A misspelt word must not be lost, whatever the model does with what it does not know (P11).
     message = f"the flow takes no '{name}'"
-    return Problem("unknown-field", message, pointer=_pointer([name]), hint=suggest(name, known))
+    return Problem("unknown-field", message, pointer=_pointer([name]), hint=hint)
 
 
 def _problem(kind: str, message: str, location: Sequence[int | str]) -> Problem:

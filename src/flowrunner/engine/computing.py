@@ -53,11 +53,11 @@ def _body(step: Step, context: Context) -> bytes:
     value = threads.finished(step.run(context))
     if step.output is not None:
         fits = adapter(step.output)
-        return fits.dump_json(fits.validate_python(value))
+        return fits.dump_json(fits.validate_python(value), by_alias=True)
     return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain).encode()
 
 
 def _plain(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True)
     raise TypeError(f"a code step returns JSON or a model, not a {type(value).__name__}")

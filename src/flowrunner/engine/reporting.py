@@ -25,5 +25,5 @@ def report_body(report: Report | str) -> tuple[bytes, str]:
 
 def _model(value: object) -> object:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True)
     raise TypeError(f"a {type(value).__name__} cannot be in a report's data")

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, ValidationError
 
 from flowrunner.core.errors import InvalidInputError, Problem
+from flowrunner.definitions.manifest import unknown_fields
 from flowrunner.wire.approvals import DecisionBody
 from flowrunner.wire.tasks import storable
 
@@ -37,12 +38,17 @@ def check_decision(body: DecisionBody, *, has_form: bool, may_redo: bool) -> Non
 
 def fill_form(form: type[BaseModel], values: Values) -> Values:
     """Return the form's values as JSON, defaults included. Raises InvalidInputError."""
+    # A misspelt name must not be lost: the default would be approved in its place (P11).
+    problems = [
+        Problem("unknown-field", f"the form has no '{name}'", pointer=_pointer([name]), hint=hint)
+        for name, hint in unknown_fields(form, values)
+    ]
     try:
         # As JSON: what arrives as text may mean a date, and never a number.
         filled = form.model_validate_json(json.dumps(values))
     except ValidationError as error:
         told = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = [
+        problems += [
             Problem(
                 str(each["type"]).replace("_", "-"),
                 str(each["msg"]).removeprefix("Value error, "),
@@ -50,8 +56,10 @@ def fill_form(form: type[BaseModel], values: Values) -> Values:
             )
             for each in told
         ]
-        raise InvalidInputError("the values do not fit the form", problems) from None
-    return filled.model_dump(mode="json")
+        filled = None
+    if filled is None or problems:
+        raise InvalidInputError("the values do not fit the form", problems)
+    return filled.model_dump(mode="json", by_alias=True)
 
 
 def answer_body(*, approved: bool, actor: str, comment: str, values: Mapping[str, Any]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def rehearse(
     launched = inp.Launched(
         definition.name, plan.band, definition.hash, tuple(plan.excluded.items())
     )
-    body = plan.input.model_dump_json().encode()
+    body = json.dumps(plan.input_json, ensure_ascii=False, sort_keys=True).encode()
     meta = RunMeta(
         run_id=RUN,
         flow=definition.name,
