@@ -98,12 +98,12 @@ def test_the_page_tells_tested_untested_and_waiting_apart() -> None:
     """A rule without a test is shown, as owed now or as due later."""
     rules = (
         ids.Rule("R2-01", "one", "spine"),
-        ids.Rule("R2-02", "two", "spine"),
-        ids.Rule("R2-27", "three", "steps"),
+        ids.Rule("R2-02", "two", "steps"),
+        ids.Rule("R1-01", "three", "later"),
     )
     page = ids.render([ids.Page("T", rules)], {"R2-01": (ids.Proof("tests/a.py", "test_b"),)})
 
     assert "3 rules: 1 tested, 1 untested, 1 waiting." in page
     assert "| R2-01 | one | [tests/a.py::test_b](../tests/a.py) |" in page
     assert "| R2-02 | two | **untested** |" in page
-    assert "| R2-27 | three | **waiting (steps)** |" in page
+    assert "| R1-01 | three | **waiting (later)** |" in page
