@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of 1,000 runs of three steps: how long until another replica has them ended.
+"""Kill -9 in the middle of 1,000 runs of three steps: how long until another has ended them.
 
 *Twice*: steps executed again, which is at-least-once's nature; *effects* applied twice is a defect.
 """

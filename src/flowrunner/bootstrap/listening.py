@@ -6,6 +6,7 @@ import asyncio
 
 from flowrunner.core.model import RunId
 from flowrunner.db.listener import Ears, listen
+from flowrunner.db.notifier import Notifier
 from flowrunner.engine import signals as channels
 from flowrunner.engine.rounds import Rounds
 from flowrunner.engine.signals import Signals
@@ -21,14 +22,21 @@ class Listener:
         url: str,
         signals: Signals,
         rounds: tuple[Rounds, ...],
+        own: Notifier | None,
     ) -> None:
+        """*own*: whose hints this process has heard before it sent them."""
         self._url = url
         self._signals = signals
         self._rounds = rounds
+        self._own = own
 
     async def run(self, ready: asyncio.Event) -> None:
         names = (channels.TASKS, channels.LEASES, channels.EVENTS, channels.RESULTS)
-        await listen(self._url, Ears(names, self._heard, self._gap), ready)
+        ears = Ears(names, self._heard, self._gap, is_ours=self._is_ours)
+        await listen(self._url, ears, ready)
+
+    def _is_ours(self, pid: int) -> bool:
+        return self._own is not None and self._own.pid == pid
 
     def _heard(self, channel: str, payload: str) -> None:
         match channel:

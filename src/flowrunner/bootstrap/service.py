@@ -108,7 +108,8 @@ def build_service(
     code, keeper = _code_runner(settings, pools.leases, engine)
     reaper = _reaper(settings, pools.work, engine.residents)
     rounds = _rounds(settings, pools.work, engine.residents, reaper)
-    listener = Listener(addresses.listen, engine.signals, rounds)
+    own = None if settings.database_pooled else engine.notifier
+    listener = Listener(addresses.listen, engine.signals, rounds, own)
     views = Views(pools.work)
     first = (engine.notifier, engine.committer, engine.residents)
     return Service(

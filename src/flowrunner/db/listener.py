@@ -36,6 +36,8 @@ class Ears:
     alive_seconds: float = 15.0
     retry_seconds: float = 5.0
     """After a failed self-test: when to try this address again."""
+    is_ours: Callable[[int], bool] = lambda _pid: False
+    """Whether a notification of this server process is our own: then it says nothing new."""
 
 
 async def listen(url: str, ears: Ears, ready: asyncio.Event) -> None:
@@ -90,7 +92,7 @@ async def _hear(conn: Conn, ears: Ears) -> None:
     wanted = set(ears.channels)
     while True:
         async for notify in conn.notifies(timeout=ears.alive_seconds):
-            if notify.channel in wanted:
+            if notify.channel in wanted and not ears.is_ours(notify.pid):
                 ears.on_notify(notify.channel, notify.payload)
         # Silence: a half-open connection would be silent for ever, so it is asked.
         async with asyncio.timeout(ears.alive_seconds):
