@@ -96,9 +96,12 @@ FOUND: list[tuple[Check, str, str | bytes, list[int]]] = [
     (size.FUNCTIONS, "a.py", "def f():\n" + "    x()\n" * 149, []),
     (size.MODULES, "a.go", "x\n" * 2001, [1]),
     (size.MODULES, "a.go", "x\n" * 2000, []),
-    (size.PURPOSE, "a.py", "x = 1\n" * 400, [1]),
-    (size.PURPOSE, "a.py", '"""Says why."""\n' + "x = 1\n" * 400, []),
-    (size.PURPOSE, "a.py", "# Says why.\n" + "x = 1\n" * 400, []),
+    (size.MODULES, "a.py", "def f(): pass\n" * 2001, [1]),
+    (size.MODULES, "a.py", "x = 1\n" * 2001, []),
+    (size.PURPOSE, "a.py", "def f(): pass\n" * 400, [1]),
+    (size.PURPOSE, "a.py", "x = 1\n" * 400, []),
+    (size.PURPOSE, "a.py", '"""Says why."""\n' + "def f(): pass\n" * 400, []),
+    (size.PURPOSE, "a.py", "# Says why.\n" + "def f(): pass\n" * 400, []),
 ]
 
 

@@ -82,6 +82,11 @@ BITES = [
         "def f(x):\n" + "".join(f"    if x == {n}:\n        g()\n" for n in range(22)),
     ),
     ("newcomer", "ERA001", "# x = compute(1)\ny = 2\n"),
+    ("newcomer", "ERA001", "# if x:\n#     y = compute(1)\n# else:\n#     y = 2\nz = 2\n"),
+    ("newcomer", "F401", "import os\n"),
+    ("behavioural-analyst", "B018", "x = 1\n[x]\n"),
+    ("behavioural-analyst", "B018", "def f(file):\n    file.close\n"),
+    ("behavioural-analyst", "SIM115", "def f(p):\n    file = open(p)\n    return file.read()\n"),
     ("newcomer", "FIX001", "# FIXME: wrong\n"),
     ("operations-engineer", "EXE005", "x = 1\n#!/usr/bin/python\n"),
     ("anybody", "syntax-error", "def f(:\n"),
@@ -89,7 +94,9 @@ BITES = [
 ]
 
 
-@pytest.mark.parametrize(("persona", "code", "text"), BITES, ids=[f"{p}-{c}" for p, c, _ in BITES])
+@pytest.mark.parametrize(
+    ("persona", "code", "text"), BITES, ids=[f"{n}-{p}-{c}" for n, (p, c, _) in enumerate(BITES)]
+)
 def test_a_planted_defect_is_found(tmp_path: Path, persona: str, code: str, text: str) -> None:
     """The lens that should see it does, at its place."""
     assert code in rules(ask(a_project(tmp_path, {"a.py": text}), persona))
@@ -120,6 +127,16 @@ def test_a_planted_defect_in_a_test_is_found(tmp_path: Path, code: str, text: st
         ("security-adversary", "import os\nos.system(cmd)  # noqa: S605\n"),
         ("newcomer", "# The lists (a, b) are sorted\n# prefix/lib/site-packages\nx = 1\n"),
         ("newcomer", "I = O = 1\n"),
+        ("newcomer", "# Original implementation:\n#\n#     flash(category, message)\n#\nx = 1\n"),
+        ("newcomer", "# So, eg...\n# >>> client = Client(1)\nx = 1\n"),
+        ("newcomer", "# rargs is a subset of\n# rargs = [arg(1), arg(2)]\nx = 1\n"),
+        ("newcomer", "# isinstance(x, int)\nx = 1\n"),
+        ("behavioural-analyst", "def f(r):\n    r.content  # consume it\n"),
+        (
+            "behavioural-analyst",
+            "def f(p):\n    n = open(p)\n    try:\n        n.read()\n    finally:\n        n.close()\n",
+        ),
+        ("behavioural-analyst", "class A:\n    def f(self, p):\n        self.file = open(p)\n"),
         ("behavioural-analyst", "import sys\nimport sys\n\nsys.exit()\n"),
         ("behavioural-analyst", "ip = get_ipython()\n"),
         ("behavioural-analyst", "match x:\n    case 1:\n        print(x)\n" * 0 + "x = 1\n"),
@@ -128,6 +145,13 @@ def test_a_planted_defect_in_a_test_is_found(tmp_path: Path, code: str, text: st
 def test_what_is_no_defect_is_not_told(tmp_path: Path, persona: str, text: str) -> None:
     """The harmless twin of each planted defect, prose that looks like code, and a noqa."""
     assert rules(ask(a_project(tmp_path, {"a.py": text}), persona)) == []
+
+
+def test_a_package_may_import_what_it_offers(tmp_path: Path) -> None:
+    """What an __init__.py imports is there for others to import."""
+    root = a_project(tmp_path, {"app/__init__.py": "from .a import x\n", "app/a.py": "x = 1\n"})
+
+    assert rules(ask(root, "newcomer")) == []
 
 
 def test_newer_grammar_is_no_error(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ TRUE = {
     "prompt": "```python\n>>> 1 +\n... 1\n2 is what it says\n```\n",
     "placeholders": '```json\n{"a": ...}\n```\n```yaml\na: <name>\n```\n```python\n{{ x }}\n```\n',
     "comments": '```json\n{"a": 1, // why\n}\n```\n',
+    "newer": "```python\ntype A = int\n```\n```python\nf'{g('a')}'\n```\n",
     "version": "It needs Python 3.11 or newer. In Python 3.7 and later this differs.\n",
 }
 
@@ -91,6 +92,7 @@ UNDECIDED = {
     "made-by-reader": "Create `src/shop/mine.py` first.\n",
     "past": "The function `shop.cart.empty` was removed.\n",
     "text-in-source": "The task `shop.tidy` runs daily.\n",
+    "made-on-the-page": "```python\n@command('mine')\ndef f(): ...\n```\n\n```sh\nshop mine\n```\n",
     "open-module": "`shop.open.path` is the same.\n",
     "past-example": "Before, one wrote it the old way:\n\n```python\nfrom shop.old import B\n```\n",
 }
@@ -150,6 +152,16 @@ def test_rst_is_read_too(tmp_path: Path) -> None:
     # With a page missing, labels that nobody knows may stand in it.
     labels = {each.subject: each.holds for each in found if each.kind is Kind.ANCHOR}
     assert labels == {"here": True, "gone": None}
+
+
+@pytest.mark.parametrize(("caption", "count"), [("/etc/hosts", 0), ("app.py", 1), ("Hosts", 1)])
+def test_a_caption_may_say_that_it_is_no_python(tmp_path: Path, caption: str, count: int) -> None:
+    """Pages call all kinds of files python for their colours: a caption with another name tells."""
+    text = f".. code-block:: python\n    :caption: ``{caption}``\n\n    127.0.0.1 hello.localhost\n"
+
+    found = [s for s in told(tmp_path, text, "docs/page.rst") if s.holds is False]
+
+    assert len(found) == count
 
 
 def test_a_label_that_no_page_has_is_missed_once_all_pages_are_there(tmp_path: Path) -> None:

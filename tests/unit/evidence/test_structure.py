@@ -89,8 +89,10 @@ def test_a_module_that_nobody_names(tmp_path: Path, text: str, unused: bool) -> 
         {"shop/cli.py": "load('shop.lonely:Thing')\n"},
         {"shop/cli.py": "load('lonely')\n"},
         {"setup.cfg": "x = shop.lonely\n"},
+        {"shop/__init__.py": "import_module(f'.{name}', __name__)\n"},
+        {"cli/run.py": "import_module(f'shop.{name}')\nX = 'shop'\n"},
     ],
-    ids=["test", "dotted", "stem", "config"],
+    ids=["test", "dotted", "stem", "config", "computed", "computed-elsewhere"],
 )
 def test_who_names_a_module_uses_it(tmp_path: Path, other: dict[str, str]) -> None:
     """Plug-ins are loaded by text."""

@@ -20,6 +20,15 @@ _SQL = re.compile(
     r"|\binsert\s+into\b|\bdelete\s+from\b|\bupdate\b.*\bset\b",
     re.DOTALL,
 )
+_CONDITION = re.compile(r"#+\s*(?:isinstance|hasattr|issubclass|callable)\(.*\)$")
+_WORDS = re.compile(r"#+\s*(?:>>>|[A-Za-z']+,? [a-z]+ [a-z]+\b|[A-Z][a-z]+ [a-z]+[:.]$)")
+_VALUE = re.compile(r"(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)")
+_METHODS = frozenset(
+    {"close", "flush", "commit", "rollback", "release", "acquire", "start", "stop", "join", "clear"}
+    | {"save", "cancel", "shutdown", "wait", "notify", "connect", "disconnect", "reset", "run"}
+)
+_TARGET = re.compile(r"\s*([\w.]+)\s*(?::[^=]+)?=\s*[\w.]+\(")
+CLOSED_WITHIN = 60
 _DEFINITION = re.compile(r"(?:async\s+def|def|class)\s")
 _WANTS_ERROR = re.compile(r"raises|warns|suppress|Raises|Warns")
 _OTHERS_MAY_WRITE = re.compile(r"0o\d*[2367]`")
@@ -48,7 +57,47 @@ def _first_syntax_errors(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
 
 
 def _is_remark(found: Diagnostic, source: Source) -> bool:
-    return _REAL_CODE.match(_line(source, found.row).strip()) is None
+    """Return whether the line, or another of the same comment, is meant for readers."""
+    line = _line(source, found.row).strip()
+    if _REAL_CODE.match(line) is None or _CONDITION.match(line):
+        return True
+    return any(
+        _WORDS.match(each) and not _REAL_CODE.match(each) for each in _comment(found, source)
+    )
+
+
+def _comment(found: Diagnostic, source: Source) -> Iterator[str]:
+    """Yield the lines of the comment around a line."""
+    first = last = found.row
+    while _line(source, first - 1).lstrip().startswith("#") and first > 1:
+        first -= 1
+    while _line(source, last + 1).lstrip().startswith("#"):
+        last += 1
+    yield from (_line(source, row).strip() for row in range(first, last + 1))
+
+
+def _is_offered(_found: Diagnostic, source: Source) -> bool:
+    # What an __init__.py imports is there for others to import from it.
+    return source.path.rpartition("/")[2] == "__init__.py"
+
+
+def _is_read(found: Diagnostic, source: Source) -> bool:
+    """Return whether reading the value is the point: a property may act, a name may be missing.
+
+    What is known as a method was meant to be called.
+    """
+    read = _VALUE.fullmatch(_line(source, found.row).partition("#")[0].strip())
+    return read is not None and read[1] not in _METHODS
+
+
+def _is_kept(found: Diagnostic, source: Source) -> bool:
+    """Return whether the file is closed by name, or belongs to an object that outlives the call."""
+    target = _TARGET.match(_line(source, found.row))
+    if target is None:
+        return False
+    name = target[1]
+    rest = source.lines[found.row : found.row + CLOSED_WITHIN]
+    return "." in name or any(f"{name}.close(" in line for line in rest)
 
 
 def _is_readable(found: Diagnostic, _source: Source) -> bool:
@@ -94,11 +143,13 @@ def _indent(line: str) -> int:
 
 _DOUBTS: Mapping[str, Callable[[Diagnostic, Source], bool]] = {
     "B015": _is_expected,
-    "B018": _is_expected,
+    "B018": lambda found, source: _is_expected(found, source) or _is_read(found, source),
     "E741": _is_readable,
     "ERA001": _is_remark,
+    "F401": _is_offered,
     "F811": _is_import,
     "PLW0133": _is_expected,
     "S103": _is_private,
     "S608": _is_prose,
+    "SIM115": _is_kept,
 }

@@ -32,6 +32,11 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _TOML_PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 _PYTHON = frozenset({"python", "py", "python3"})
 _YAML: Any = yaml
+# What Python has learnt since the one that runs this: such an example may well be right.
+_NEWER = re.compile(
+    r"^\s*(?:type \w+.*=|(?:async )?def \w+\[|class \w+\[|except\*? [\w.]+, )|\bt[\"']",
+    re.MULTILINE,
+)
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -85,12 +90,14 @@ def _python(block: Block) -> Problem:
     has_prompt = any(_PROMPT.match(line) for line in block.lines)
     if python_tree(block) is not None or _MAGIC.search(text) or has_prompt:
         return None
-    if _is_elliptic(text):
+    if _is_elliptic(text) or _NEWER.search(text):
         return None
     try:
         parse_quietly(text)
     except SyntaxError as error:
-        return (error.lineno or 1), error.msg
+        # Quotation marks within those of an f-string are allowed from Python 3.12 on.
+        nested = error.msg.startswith("f-string")
+        return None if nested else ((error.lineno or 1), error.msg)
     except (ValueError, RecursionError, MemoryError):
         return None
     return None

@@ -199,10 +199,21 @@ def _take_indented(
 ) -> None:
     """Put the body of a directive aside, without its options."""
     first = number + 1
+    caption = ""
     while first <= end and (not lines[first - 1].strip() or _OPTION.match(lines[first - 1])):
+        caption += lines[first - 1] if ":caption:" in lines[first - 1] else ""
         first += 1
+    if language.startswith("py") and _names_other_file(caption):
+        language = "opaque"
     if first <= end:
         reading.blocks.append(Block(language, first, tuple(lines[first - 1 : end])))
+
+
+def _names_other_file(caption: str) -> bool:
+    """Return whether a caption says that a block is some file, and not one of Python."""
+    name = caption.rpartition(":caption:")[2].strip(" `'\"")
+    is_file = " " not in name and ("/" in name or "." in name)
+    return is_file and not name.endswith((".py", ".pyi"))
 
 
 def _markdown_anchors(prose: Sequence[Numbered]) -> Iterator[str]:

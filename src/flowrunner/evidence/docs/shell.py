@@ -32,7 +32,7 @@ def read_commands(page: Page, facts: Facts) -> Iterator[Statement]:
         if is_block:
             yield from _files(page, number, words, facts)
         yield from _targets(number, words, facts)
-        yield from _options(number, words, facts)
+        yield from _options(page, number, words, facts)
 
 
 def _commands(page: Page) -> Iterator[Typed]:
@@ -98,14 +98,18 @@ def _targets(number: int, words: Sequence[str], facts: Facts) -> Iterator[Statem
             yield Statement(Kind.TARGET, f"make {wanted}", number, known, why)
 
 
-def _options(number: int, words: Sequence[str], facts: Facts) -> Iterator[Statement]:
+def _options(page: Page, number: int, words: Sequence[str], facts: Facts) -> Iterator[Statement]:
     """Look for the options of the project's own programs as words of its source."""
     if words[0] not in facts.programs:
         return
     program = words[0]
     if len(words) > 1 and _COMMAND.fullmatch(words[1]):
-        known = _is_word(words[1], facts)
-        why = "" if known else f"`{program} {words[1]}`: no source has the word {words[1]}"
+        known = _is_word(words[1], facts) or (None if _is_defined(words[1], page) else False)
+        why = (
+            ""
+            if known is not False
+            else f"`{program} {words[1]}`: no source has the word {words[1]}"
+        )
         yield Statement(Kind.COMMAND, f"{program} {words[1]}", number, known, why)
     for word in words[1:]:
         option = word.partition("=")[0]
@@ -113,6 +117,13 @@ def _options(number: int, words: Sequence[str], facts: Facts) -> Iterator[Statem
             known = _is_word(option.removeprefix("--"), facts)
             why = "" if known else f"`{program} {option}`: no source has such an option"
             yield Statement(Kind.OPTION, f"{program} {option}", number, known, why)
+
+
+def _is_defined(name: str, page: Page) -> bool:
+    """Return whether the page itself tells its reader to make a thing of that name."""
+    exact, bare = re.escape(name), re.escape(name.replace("-", "_"))
+    made = re.compile(rf"[\"']{exact}[\"']|^\s*{exact}\s*=|\b(?:def|class) {bare}\b")
+    return any(made.search(line) for line in page.lines)
 
 
 def _is_word(name: str, facts: Facts) -> bool:

@@ -37,6 +37,9 @@ _STARTED = frozenset(
 )
 _LOADED_BY_FOLDER = frozenset({"migrations", "versions", "plugins", "commands", "templatetags"})
 _MAIN = re.compile(r"__name__\s*==\s*[\"']__main__")
+_LOADS_BY_NAME = re.compile(
+    r"\b(?:import_module|__import__|iter_modules|walk_packages)\((?!\s*[\"'])"
+)
 _BUILD = frozenset({"setuptools", "pkg_resources", "pip", "wheel", "distutils"})
 
 
@@ -155,11 +158,14 @@ def _hot_spots(survey: Survey) -> Iterator[Fault]:
 def _unused_modules(survey: Survey) -> Iterator[Fault]:
     used = {edge.target for edge in survey.edges}
     text = survey.facts.quoted_text
+    loaders = _loaders(survey)
     for module in survey.facts.modules.by_path.values():
         if module.path not in used and _could_be_unused(module, survey):
             stem = module.name.rpartition(".")[2]
             quoted = re.search(rf"[\"'./:]{re.escape(stem)}[\"'.:]", text)
             if module.name in text or quoted or _MAIN.search(survey.facts.text(module.path)):
+                continue
+            if any(_may_load(path, words, module) for path, words in loaders.items()):
                 continue
             title = f"Nothing imports {module.name}"
             told = (
@@ -170,6 +176,18 @@ def _unused_modules(survey: Survey) -> Iterator[Fault]:
             yield Fault(
                 "unused-module", module.path, _first_line(survey, module.path), title, told, hint
             )
+
+
+def _loaders(survey: Survey) -> dict[str, str]:
+    """Return the files that import modules by a name that they compute, with their text."""
+    texts = {path: survey.facts.text(path) for path in survey.sources}
+    return {path: text for path, text in texts.items() if _LOADS_BY_NAME.search(text)}
+
+
+def _may_load(path: str, text: str, module: Module) -> bool:
+    """Return whether a file that loads modules by name means those beside this one."""
+    is_beside = PurePosixPath(path).parent == PurePosixPath(module.path).parent
+    return is_beside or module.name.rpartition(".")[0] in text
 
 
 def _could_be_unused(module: Module, survey: Survey) -> bool:

@@ -49,17 +49,24 @@ def find_long_functions(source: Source, _project: Project) -> Iterator[Hit]:
 
 
 def find_long_module(source: Source, _project: Project) -> Iterator[Hit]:
-    if len(source.lines) > LONG_MODULE:
+    if len(source.lines) > LONG_MODULE and not _is_table(source):
         yield Hit(MODULE, 1, f"The file is {len(source.lines)} lines long")
 
 
 def find_unexplained(source: Source, _project: Project) -> Iterator[Hit]:
     module = syntax_tree(source.text)
-    if module is None or len(source.lines) < UNEXPLAINED_MODULE:
+    if module is None or len(source.lines) < UNEXPLAINED_MODULE or _is_table(source):
         return
     opening = any(line.startswith("#") for line in source.lines[:30])
     if ast.get_docstring(module) is None and not opening:
         yield Hit(UNEXPLAINED, 1, f"{len(source.lines)} lines without a word on their purpose")
+
+
+def _is_table(source: Source) -> bool:
+    """Return whether a Python file only lists values: nothing in it is to be understood."""
+    behaves = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.For, ast.While)
+    nodes = nodes_of(source.text) if is_python(source) else ()
+    return bool(nodes) and not any(isinstance(node, behaves) for node in nodes)
 
 
 def _is_ours(source: Source) -> bool:
