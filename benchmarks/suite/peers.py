@@ -14,7 +14,7 @@ from pathlib import Path
 from suite.stage import Figures, Stage
 
 _FOLDER = Path(__file__).resolve().parents[1] / "peers"
-_NAMES = ("pgqueuer", "procrastinate", "dbos", "absurd", "langgraph")
+_NAMES = ("pgqueuer", "procrastinate", "dbos", "langgraph")
 _SECONDS = 600
 
 
