@@ -17,7 +17,7 @@ from fixtures.databases import Database
 from flowrunner.core import inputs as inp
 from flowrunner.core.model import RunStatus
 from flowrunner.db import migrations
-from flowrunner.db.launch import LAUNCH
+from flowrunner.db.launch import LAUNCH, NewRun
 from flowrunner.db.results import list_unread
 from flowrunner.db.runs import load_run
 from flowrunner.service.checking import check
@@ -147,52 +147,61 @@ async def test_a_dispatcher_of_before_reports_as_it_did(
     assert {(row.truncated_bytes, row.replaced_count) for row in rows} == {(0, 0)}
 
 
+def meta_of_before(new: NewRun) -> dict[str, Any]:
+    return {
+        "run": str(new.run_id),
+        "project": new.context.project_id,
+        "flow": "demo",
+        "band": "small",
+        "agent": "static",
+        "title": "",
+        "input": new.input_ref,
+        "labels": {},
+        "nonce": new.nonce,
+        "launched_by": "",
+        "trigger": "api",
+    }
+
+
+def a_launch_of_before(new: NewRun) -> dict[str, Any]:
+    """What the first revision's program sent for two code steps, the second needing the first."""
+    run_id, step = str(new.run_id), {"kind": "code", "persona": None, "prompt": None}
+    task = {"run": run_id, "s": 0, "a": 1, "project": new.context.project_id, "key": "a"}
+    return {
+        "meta": meta_of_before(new),
+        "run": {
+            "definition": new.definition_id,
+            "status": "running",
+            "version": 2,
+            "remaining": 2,
+            "ready": 0,
+        },
+        "steps": [
+            {"s": 0, "key": "a", "status": "running", "a": 1, "reason": None, **step},
+            {"s": 1, "key": "b", "status": "pending", "a": 0, "reason": None, **step},
+        ],
+        "tasks": [{**task, "kind": "code", "queue": "default", "agent": "", "total": 1800}],
+        "timers": [],
+        "events": [
+            {
+                "run": run_id,
+                "seq": 1,
+                "t": "run.started",
+                "b": {"flow": "demo", "band": "small", "definition": "d0"},
+            },
+            {"run": run_id, "seq": 2, "t": "step.dispatched", "s": 0, "b": {"attempt": 1}},
+        ],
+        "notify": "off",
+    }
+
+
 async def test_a_server_of_before_launches_as_it_did(database: Database) -> None:
     """ADR 7: while replicas are replaced, old code meets the new schema: it says less, and may."""
     graph = a_graph("a()", "b()<-a")
     async with await database.connect() as conn:
         new = await a_new_run(conn, graph)
-        run_id, step = str(new.run_id), {"kind": "code", "persona": None, "prompt": None}
-        task = {"run": run_id, "s": 0, "a": 1, "project": new.context.project_id, "key": "a"}
-        parts: dict[str, Any] = {
-            "meta": {
-                "run": run_id,
-                "project": new.context.project_id,
-                "flow": "demo",
-                "band": "small",
-                "agent": "static",
-                "title": "",
-                "input": new.input_ref,
-                "labels": {},
-                "nonce": new.nonce,
-                "launched_by": "",
-                "trigger": "api",
-            },
-            "run": {
-                "definition": new.definition_id,
-                "status": "running",
-                "version": 2,
-                "remaining": 2,
-                "ready": 0,
-            },
-            "steps": [
-                {"s": 0, "key": "a", "status": "running", "a": 1, "reason": None, **step},
-                {"s": 1, "key": "b", "status": "pending", "a": 0, "reason": None, **step},
-            ],
-            "tasks": [{**task, "kind": "code", "queue": "default", "agent": "", "total": 1800}],
-            "timers": [],
-            "events": [
-                {
-                    "run": run_id,
-                    "seq": 1,
-                    "t": "run.started",
-                    "b": {"flow": "demo", "band": "small", "definition": "d0"},
-                },
-                {"run": run_id, "seq": 2, "t": "step.dispatched", "s": 0, "b": {"attempt": 1}},
-            ],
-            "notify": "off",
-        }
-        args = {"p": json.dumps(parts), "refs": [bytes.fromhex(new.input_ref)], "bodies": [b"{}"]}
+        parts = json.dumps(a_launch_of_before(new))
+        args = {"p": parts, "refs": [bytes.fromhex(new.input_ref)], "bodies": [b"{}"]}
         await conn.execute(LAUNCH, args)
         loaded = await load_run(conn, new.run_id)
 
