@@ -71,7 +71,7 @@ def render(ctx: ReportContext) -> Report:
                 "header": header,
                 "seats": judgement.seats,
                 "inventory": facts.stock.inventory if facts.stock else None,
-                "risks": [_risk_data(each) for each in judgement.risks],
+                "risks": [_plain_risk(each) for each in judgement.risks],
                 "findings": judgement.findings,
                 "pictures": facts.pictures,
                 "deferred": facts.deferred,
@@ -83,7 +83,7 @@ def render(ctx: ReportContext) -> Report:
     )
 
 
-def _risk_data(each: Weighed) -> dict[str, JsonValue]:
+def _plain_risk(each: Weighed) -> dict[str, JsonValue]:
     return {**each.model_dump(mode="json"), "level": each.level}
 
 
