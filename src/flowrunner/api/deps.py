@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from flowrunner.api.guard import LOCAL
 from flowrunner.core.model import RunId
 from flowrunner.db.events import EventRow
+from flowrunner.db.pool import Pool
 from flowrunner.definitions.library import Library
 from flowrunner.service.approvals import ApprovalService
 from flowrunner.service.comparing import Comparing
@@ -61,6 +62,8 @@ class Parts(Protocol):
     def graphing(self) -> Graphing: ...
     @property
     def feed(self) -> Follow: ...
+    @property
+    def pool(self) -> Pool: ...
 
 
 def _parts(request: Request) -> Parts:

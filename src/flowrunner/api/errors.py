@@ -27,6 +27,7 @@ from flowrunner.core.errors import (
 )
 from flowrunner.service.approvals import ExpiredError, NotApproverError
 from flowrunner.service.cursors import BadCursorError
+from flowrunner.service.runs import IdempotencyMismatchError
 from flowrunner.wire.problems import MEDIA_TYPE, ProblemBody, ProblemEntry
 
 log = structlog.stdlib.get_logger()
@@ -65,6 +66,7 @@ STATUS: Mapping[type[FlowRunnerError], int] = {
     ConflictError: 409,
     ExpiredError: 410,
     BadRangeError: 416,
+    IdempotencyMismatchError: 422,
     InvalidInputError: 422,
     InvalidFlowError: 422,
     TooManyStreamsError: 503,

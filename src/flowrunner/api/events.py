@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
+from pydantic import StringConstraints
 
 from flowrunner.api.deps import AskedRun, Parts, Reading
 from flowrunner.api.errors import BadEventIdError, NotAcceptableError, TooManyStreamsError
 from flowrunner.api.openapi import refusals
 from flowrunner.api.streams import Streams
 from flowrunner.core.model import RunId
+from flowrunner.service.sifting import Sieve
 from flowrunner.wire.events import EventPage
 
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 _STREAM = "text/event-stream"
+EventType: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^[a-z_]+\.(?:[a-z_]+|\*)$", max_length=64)
+]
+
 _REFUSED = re.compile(r"q=0(?:\.0{0,3})?\Z")
 _PLACE = re.compile(r"[0-9]{1,18}\Z")
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -39,14 +45,19 @@ async def events(
     request: Request,
     after: Annotated[str, Query(description="The sequence number to continue after.")] = "0",
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+    types: Annotated[
+        list[EventType] | None, Query(description="Only these, or `step.*`; several times.")
+    ] = None,
+    step: Annotated[str | None, Query(max_length=400, description="Only of this step.")] = None,
     accept: Annotated[str, Header()] = "application/json",
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> EventPage:
     """Read a page of events; with Accept: text/event-stream, follow them until the run's end."""
+    sieve = Sieve(tuple(types or ()), step)
     if not is_stream(accept):
-        return await reading.list_events(run_id, _place(after), limit)
+        return await reading.list_events(run_id, _place(after), limit, sieve)
     place = _place(last_event_id if last_event_id is not None else after)
-    return await _stream(request, reading, run_id, place)  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
+    return await _stream(request, run_id, place, sieve)  # pyright: ignore[reportReturnType]  # FastAPI sends a Response as it is
 
 
 @router.get(
@@ -81,8 +92,9 @@ def is_stream(accept: str) -> bool:
     )
 
 
-async def _stream(request: Request, reading: Reading, run_id: RunId, after: int) -> Response:
+async def _stream(request: Request, run_id: RunId, after: int, sieve: Sieve) -> Response:
     parts: Parts = request.app.state.parts
+    reading = parts.views
     streams: Streams = request.app.state.streams
     head = await reading.head(run_id)
     if after > head.version:
@@ -92,7 +104,7 @@ async def _stream(request: Request, reading: Reading, run_id: RunId, after: int)
     if streams.is_full:
         raise TooManyStreamsError("poll ?after= instead, or come back later")
     roster = await reading.roster(run_id)
-    frames = streams.frames(parts.feed.follow(run_id, after), roster, head.status.value)
+    frames = streams.frames(parts.feed.follow(run_id, after), roster, head.status.value, sieve)
     return StreamingResponse(frames, headers=_HEADERS, media_type=_STREAM)
 
 

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime
 
 from flowrunner import __version__
-from flowrunner.api.deps import Actor, AskedRun, Reading, Runs
+from flowrunner.api.choosing import AskedRuns
+from flowrunner.api.deps import Actor, AskedRun, Parts, Reading, Runs
 from flowrunner.api.etags import UNCHANGED, IfNoneMatch, matches, unchanged
 from flowrunner.api.links import Cursor, link_next
 from flowrunner.api.openapi import refusals
 from flowrunner.api.preferring import Prefer, granted, wait_for_end, wished
-from flowrunner.db.pages import RunFilter
-from flowrunner.service.runs import LaunchRequest
-from flowrunner.service.views import older, since
+from flowrunner.service.rerunning import Again, rerun
+from flowrunner.service.runs import Launched, LaunchRequest
+from flowrunner.service.views import older
 from flowrunner.wire.runs import (
     LaunchBody,
     LaunchReply,
+    RerunBody,
     Run,
     RunCounts,
     RunPage,
-    RunStatus,
 )
 
 router = APIRouter(prefix="/api/v1", tags=["runs"])
 
 _CLIENT = re.compile(r"flowrunner-(cli|client)/")
 _KEY = r"^[\x21-\x7e]{1,255}$"
+_REPLAYED = "This Idempotency-Key was used before: the run of that time."
 
-FlowName = Annotated[str, Query(max_length=64)]
-Statuses = Annotated[list[RunStatus] | None, Query(description="May be given several times.")]
-Labels = Annotated[
-    list[str] | None, Query(description="As name:value; may be given several times.")
-]
-Waiting = Annotated[bool, Query(description="Only those that ask somebody something.")]
-Since = Annotated[AwareDatetime | None, Query(description="Launched at this time or later.")]
+IdempotencyKey: TypeAlias = Annotated[str | None, Header(pattern=_KEY)]
 
 
 @router.post(
@@ -50,8 +43,7 @@ Since = Annotated[AwareDatetime | None, Query(description="Launched at this time
     responses={
         200: {
             "model": LaunchReply,
-            "description": "This Idempotency-Key was used before: the run of that time."
-            " Or waiting was preferred, and the run has ended.",
+            "description": f"{_REPLAYED} Or waiting was preferred, and the run has ended.",
         },
         202: {
             "model": LaunchReply,
@@ -69,7 +61,7 @@ async def launch(
     request: Request,
     response: Response,
     prefer: Prefer = None,
-    idempotency_key: Annotated[str | None, Header(pattern=_KEY)] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> LaunchReply:
     """Start a run. It is stored whole before this answers, or not at all.
 
@@ -90,25 +82,44 @@ async def launch(
             idempotency_key=idempotency_key,
         ),
     )
-    url = f"/api/v1/runs/{launched.run_id}"
-    response.headers["Location"] = url
-    if launched.replayed:
-        response.status_code = status.HTTP_200_OK
-        response.headers["Idempotency-Replayed"] = "true"
+    reply = _launched(launched, response)
     seconds = wished(prefer)
-    now = launched.status
-    if seconds is not None and await wait_for_end(request, launched.run_id, seconds):
-        granted(response, seconds)
-        now = (await runs.head(launched.run_id)).status
-        is_done = now.is_terminal
-        response.status_code = status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED
-    return LaunchReply(
-        id=launched.run_id,
-        status=now.value,
-        url=url,
-        events_url=f"{url}/events",
-        replayed=launched.replayed,
+    if seconds is None or not await wait_for_end(request, launched.run_id, seconds):
+        return reply
+    granted(response, seconds)
+    now = (await runs.head(launched.run_id)).status
+    is_done = now.is_terminal
+    response.status_code = status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED
+    return reply.model_copy(update={"status": now.value})
+
+
+@router.post(
+    "/runs/{run_id}/rerun",
+    operation_id="rerun",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        200: {"model": LaunchReply, "description": _REPLAYED},
+        **refusals(404, 409),
+    },
+)
+async def rerun_run(
+    *,
+    run_id: AskedRun,
+    runs: Runs,
+    actor: Actor,
+    request: Request,
+    response: Response,
+    body: RerunBody | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> LaunchReply:
+    """Launch again as this run was launched: a new run, labelled `rerun_of` with this one's id."""
+    parts: Parts = request.app.state.parts
+    asked = body or RerunBody()
+    again = Again(
+        asked.input_patch, asked.latest, asked.title, actor, _trigger(request), idempotency_key
     )
+    launched = await rerun(parts.pool, parts.flows, runs, run_id, again)
+    return _launched(launched, response)
 
 
 @router.get("/runs", operation_id="list_runs")
@@ -117,33 +128,20 @@ async def list_runs(
     reading: Reading,
     request: Request,
     response: Response,
-    flow: FlowName | None = None,
-    status: Statuses = None,
-    label: Labels = None,
-    since: Since = None,
-    waiting: Waiting = False,
+    only: AskedRuns,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Cursor = None,
 ) -> RunPage:
     """List runs, newest first, without their payloads."""
-    only = _filter(flow, status, label, since, waiting=waiting)
     page = await reading.list_runs(older(only, cursor) if cursor is not None else only, limit)
     link_next(request, response, page.next_cursor)
     return page
 
 
 @router.get("/runs/counts", operation_id="count_runs")
-async def count_runs(
-    *,
-    reading: Reading,
-    flow: FlowName | None = None,
-    status: Statuses = None,
-    label: Labels = None,
-    since: Since = None,
-    waiting: Waiting = False,
-) -> RunCounts:
+async def count_runs(*, reading: Reading, only: AskedRuns) -> RunCounts:
     """Count runs by status, with the same filters as the list."""
-    return await reading.count_runs(_filter(flow, status, label, since, waiting=waiting))
+    return await reading.count_runs(only)
 
 
 @router.get(
@@ -175,32 +173,20 @@ async def get_run(
     return run
 
 
-def _filter(
-    flow: str | None,
-    statuses: Sequence[str] | None,
-    labels: Sequence[str] | None,
-    at: AwareDatetime | None,
-    *,
-    waiting: bool,
-) -> RunFilter:
-    known = _labels(labels or ())
-    only = RunFilter(flow=flow, statuses=tuple(statuses or ()), labels=known, waiting=waiting)
-    return since(only, at) if at is not None else only
-
-
-def _labels(given: Sequence[str]) -> dict[str, str]:
-    bad = [text for text in given if ":" not in text]
-    if bad:
-        told = [
-            {"type": "bad_label", "loc": ("query", "label"), "msg": _wrong(text)} for text in bad
-        ]
-        raise RequestValidationError(told)
-    pairs = [text.partition(":") for text in given]
-    return {name: value for name, _, value in pairs}
-
-
-def _wrong(label: str) -> str:
-    return f"'{label}' is not name:value"
+def _launched(launched: Launched, response: Response) -> LaunchReply:
+    """Say where the run is, in the headers as well."""
+    url = f"/api/v1/runs/{launched.run_id}"
+    response.headers["Location"] = url
+    if launched.replayed:
+        response.status_code = status.HTTP_200_OK
+        response.headers["Idempotency-Replayed"] = "true"
+    return LaunchReply(
+        id=launched.run_id,
+        status=launched.status.value,
+        url=url,
+        events_url=f"{url}/events",
+        replayed=launched.replayed,
+    )
 
 
 def _trigger(request: Request) -> str:

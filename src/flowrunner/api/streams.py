@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flowrunner.db.events import EventRow
 from flowrunner.service.roster import Roster
+from flowrunner.service.sifting import Sieve
 from flowrunner.wire.events import ENDS, LAST, Event
 
 T = TypeVar("T")
@@ -19,6 +20,7 @@ PING_SECONDS = 15.0
 MOST_STREAMS = 256
 _PING = ": ping\n\n"
 _RETRY_MS = 2000
+_OPEN = Sieve()
 
 
 class Streams:
@@ -34,11 +36,16 @@ class Streams:
         return self.count >= self._most
 
     async def frames(
-        self, rows: AsyncIterator[EventRow], roster: Roster, status: str = ""
+        self,
+        rows: AsyncIterator[EventRow],
+        roster: Roster,
+        status: str = "",
+        sieve: Sieve = _OPEN,
     ) -> AsyncGenerator[str]:
         """Yield what goes over the line until the run's last event, or until the feed closes.
 
-        *status* is how the run stood when the stream was opened.
+        *status* is how the run stood when the stream was opened. What *sieve* holds back is not
+        sent, and still counts: who comes back with an id is given what followed it.
         """
         last: Event | None = None
         yield _retry()
@@ -49,7 +56,8 @@ class Streams:
                     continue
                 last = roster.show(row)
                 status = last.type.removeprefix("run.") if last.type in ENDS else status
-                yield frame(last)
+                if sieve.lets(last):
+                    yield frame(last)
         if last is not None and last.type in LAST:
             yield end_frame(last.run_id, status)
 

@@ -87,10 +87,10 @@ def running_client(shell: Shell) -> Client | None:
 
 
 def _client(server: str, token: str | None, *, patience: float = _PATIENCE_SECONDS) -> Client:
-    return Client(server, token=token, actor=_actor(), patience_seconds=patience, name="cli")
+    return Client(server, token=token, actor=actor(), patience_seconds=patience, name="cli")
 
 
-def _actor() -> str | None:
+def actor() -> str | None:
     """Who acts, for the record: this machine's user, if it has a name."""
     try:
         name = getpass.getuser()

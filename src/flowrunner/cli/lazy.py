@@ -20,11 +20,18 @@ class Late(NamedTuple):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are in the modules that *late* names."""
+    """A group whose commands are in the modules that *late* names; *also* are their other names."""
 
-    def __init__(self, *args: object, late: Mapping[str, Late], **given: object) -> None:
+    def __init__(
+        self,
+        *args: object,
+        late: Mapping[str, Late],
+        also: Mapping[str, str] | None = None,
+        **given: object,
+    ) -> None:
         super().__init__(*args, **given)  # pyright: ignore[reportArgumentType]  # click's own
         self._late = dict(late)
+        self._also = dict(also or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._late, *super().list_commands(ctx)]
@@ -57,7 +64,8 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0] if args else ""
+        name = self._also.get(args[0], args[0]) if args else ""
+        args = [name, *args[1:]]
         if name not in self._late and not name.startswith("-"):
             raise click.exceptions.NoSuchCommand(name, possibilities=list(self._late), ctx=ctx)
         return super().resolve_command(ctx, args)

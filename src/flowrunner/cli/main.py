@@ -28,6 +28,7 @@ _COMMANDS = {
     "pause": Late("flowrunner.cli.control", "Let nothing new begin in a run.", "pause"),
     "resume": Late("flowrunner.cli.control", "Let a paused run go on.", "resume"),
     "retry": Late("flowrunner.cli.control", "Begin an ended run anew.", "retry"),
+    "rerun": Late("flowrunner.cli.rerun", "Launch a run once more, as a new run."),
     "stop": Late("flowrunner.cli.control", "Stop one step of a run.", "stop"),
     "diff": Late("flowrunner.cli.diff", "Compare two runs."),
     "flows": Late("flowrunner.cli.flows", "List, show and validate flows."),
@@ -46,6 +47,7 @@ _COMMANDS = {
 @click.group(
     cls=LazyGroup,
     late=_COMMANDS,
+    also={"list": "ps", "ls": "ps"},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="flowrunner", message="%(prog)s %(version)s")

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import click
 
 from flowrunner.cli.arguments import read_labels
-from flowrunner.cli.connect import Own, connected
+from flowrunner.cli.connect import Own, actor, connected
+from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import open_questions
 from flowrunner.cli.shell import Shell, paper, takes_shell
 from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import countdown, fit, money, span
 from flowrunner.cli.times import parse_since
+from flowrunner.client.calls import Which
 from flowrunner.wire.approvals import Approval
 from flowrunner.wire.runs import RunPage, RunRow
 
@@ -48,35 +51,45 @@ Asked = Mapping[UUID, Sequence[Approval]]
     "-s", "--status", multiple=True, type=click.Choice(_STATUSES), help="Only runs in this state."
 )
 @click.option("--live", is_flag=True, help="Only runs that have not ended.")
+@click.option("--waiting", is_flag=True, help="Only runs that ask somebody something.")
+@click.option("--mine", is_flag=True, help="Only runs that you launched.")
 @click.option("-l", "--label", "labels", metavar="NAME=VALUE", multiple=True)
+@click.option("--title", metavar="TEXT", help="Only runs with this in their title.")
 @click.option("--since", metavar="WHEN", help="A time, or how long ago: 30m, 24h, 7d.")
+@click.option("--until", metavar="WHEN", help="Likewise: launched before then.")
 @click.option("-n", "--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--cursor", help="Go on after an earlier page.")
 @takes_shell
 def command(
-    shell: Shell,
-    *,
-    everything: bool,
-    flow: str | None,
-    status: tuple[str, ...],
-    live: bool,
-    labels: tuple[str, ...],
-    since: str | None,
-    limit: int,
-    cursor: str | None,
+    shell: Shell, *, everything: bool, limit: int, cursor: str | None, **options: Any
 ) -> None:
     """List runs, newest first; with -q their ids only."""
-    statuses, wanted = (*status, *(_LIVE if live else ())), read_labels(labels)
-    at = parse_since(since, datetime.now(UTC)) if since else None
+    which = _which(options)
     most = 200 if everything else limit
     with connected(shell, Own.READING) as connection:
         client = connection.client
-        page = client.list_runs(
-            flow=flow, status=statuses, labels=wanted, since=at, limit=most, cursor=cursor
-        )
+        page = client.list_runs(limit=most, cursor=cursor, **which)
         any_live = any(run.finished_at is None for run in page.items)
         asked = open_questions(client) if any_live else {}
     _print(shell, page, asked)
+
+
+def _which(options: dict[str, Any]) -> Which:
+    """What the options narrow the list to. Raises CommandError."""
+    now = datetime.now(UTC)
+    me = actor()
+    if options["mine"] and me is None:
+        raise CommandError("this machine has no name for you", Exit.USAGE, code="usage")
+    return Which(
+        flow=options["flow"],
+        status=(*options["status"], *(_LIVE if options["live"] else ())),
+        labels=read_labels(options["labels"]),
+        q=options["title"],
+        launched_by=me if options["mine"] else None,
+        since=parse_since(options["since"], now) if options["since"] else None,
+        until=parse_since(options["until"], now) if options["until"] else None,
+        waiting=options["waiting"] or None,
+    )
 
 
 def _print(shell: Shell, page: RunPage, asked: Asked) -> None:

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
-from urllib.parse import quote
+from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel
 
@@ -25,6 +25,7 @@ from flowrunner.wire.runs import (
     CancelReply,
     LaunchBody,
     LaunchReply,
+    RerunBody,
     Run,
     RunCounts,
     RunPage,
@@ -76,6 +77,11 @@ def launch(flow: str, body: LaunchBody | None, key: str | None, wait: float | No
     headers = {"Idempotency-Key": key or str(uuid.uuid4()), **_prefer(wait)}
     path = f"{_API}/flows/{_part(flow)}/runs"
     return _post(path, body or LaunchBody(), LaunchReply, headers, wait)
+
+
+def rerun(run: str, body: RerunBody, key: str | None) -> Call[LaunchReply]:
+    headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+    return _post(f"{_run(run)}/rerun", body, LaunchReply, headers)
 
 
 def get_run(run: str, wait: float | None) -> Call[Run]:
@@ -191,26 +197,34 @@ def get_version() -> Call[Version]:
     return _get("/version", Version)
 
 
-def events_path(run: str) -> str:
-    return f"{_run(run)}/events"
+def events_path(run: str, types: Sequence[str], step: str | None) -> str:
+    told = [*(("types", each) for each in types), *([("step", step)] if step else [])]
+    return f"{_run(run)}/events" + (f"?{urlencode(told)}" if told else "")
 
 
 ALL_EVENTS = f"{_API}/events"
 
 
-def run_filter(
-    flow: str | None = None,
-    status: Sequence[str] = (),
-    labels: Mapping[str, str] | None = None,
-    since: datetime | None = None,
-) -> dict[str, Any]:
+class Which(TypedDict, total=False):
+    """Which runs: *q* is part of the title; *since* is inclusive, *until* is not."""
+
+    flow: str | None
+    status: Sequence[str]
+    labels: Mapping[str, str] | None
+    q: str | None
+    launched_by: str | None
+    since: datetime | None
+    until: datetime | None
+    waiting: bool | None
+
+
+def run_filter(only: Which) -> dict[str, Any]:
     """Make what lists and counts are narrowed by."""
-    return {
-        "flow": flow,
-        "status": list(status),
-        "label": [f"{name}:{value}" for name, value in (labels or {}).items()],
-        "since": since.isoformat() if since else None,
-    }
+    told: dict[str, Any] = dict(only)
+    labels: Mapping[str, str] = told.pop("labels", None) or {}
+    label = [f"{name}:{value}" for name, value in labels.items()]
+    times = {name: at.isoformat() for name, at in told.items() if isinstance(at, datetime)}
+    return {**told, **times, "label": label}
 
 
 def _get(

@@ -22,8 +22,9 @@ _DELAY_SECONDS = 0.5
 class _Cursor:
     """How far the run is known, when the server was last heard, and whether anything follows."""
 
-    def __init__(self, after: int) -> None:
+    def __init__(self, after: int, *, is_sparse: bool = False) -> None:
         self.after: int = after
+        self._is_sparse = is_sparse
         self.is_ended = False
         self.is_cut = False
         self._reader = Reader()
@@ -47,8 +48,9 @@ class _Cursor:
             if not message.id:
                 continue
             event = Event.model_validate_json(message.data)
-            if event.seq != self.after + 1:
-                # A hole can only be a fault on the way: read it again from the cursor.
+            is_next = event.seq > self.after if self._is_sparse else event.seq == self.after + 1
+            if not is_next:
+                # A hole that was not asked for is a fault on the way: read on from the cursor.
                 self.is_cut = True
                 return
             self.after = event.seq
@@ -62,13 +64,15 @@ class _Cursor:
             yield Event.model_validate_json(message.data)
 
 
-def follow(transport: Transport, path: str, after: int) -> Generator[Event]:
-    """Yield the events after *after* until the run's last.
+def follow(
+    transport: Transport, path: str, after: int, *, is_sparse: bool = False
+) -> Generator[Event]:
+    """Yield the events after *after* until the run's last; *is_sparse*: some were left out.
 
     Comes back with its cursor when the stream ends early. Raises UnreachableError when nothing
     was heard for the transport's patience.
     """
-    cursor = _Cursor(after)
+    cursor = _Cursor(after, is_sparse=is_sparse)
     while True:
         try:
             with transport.stream(path, cursor.after) as chunks:
@@ -85,9 +89,11 @@ def follow(transport: Transport, path: str, after: int) -> Generator[Event]:
         time.sleep(_pause())
 
 
-async def follow_async(transport: AsyncTransport, path: str, after: int) -> AsyncGenerator[Event]:
+async def follow_async(
+    transport: AsyncTransport, path: str, after: int, *, is_sparse: bool = False
+) -> AsyncGenerator[Event]:
     """As `follow`."""
-    cursor = _Cursor(after)
+    cursor = _Cursor(after, is_sparse=is_sparse)
     while True:
         try:
             async with transport.stream(path, cursor.after) as chunks:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 from flowrunner.client import calls
 from flowrunner.client.following import follow, watch
@@ -20,6 +19,7 @@ from flowrunner.wire.runs import (
     CancelReply,
     LaunchBody,
     LaunchReply,
+    RerunBody,
     Run,
     RunCounts,
     RunPage,
@@ -60,29 +60,35 @@ class Operations:
         """Look at a run; with *wait*, once it has ended, or after so many seconds (60 at most)."""
         return self._transport.send(calls.get_run(run, wait))
 
+    def rerun(
+        self,
+        run: str,
+        *,
+        input_patch: Mapping[str, Any] | None = None,
+        latest: bool = False,
+        title: str | None = None,
+        key: str | None = None,
+    ) -> LaunchReply:
+        """Launch again as *run* was launched; None in *input_patch* takes a field away.
+
+        The new run has the label `rerun_of`. Only one begins however often this is sent.
+        """
+        body = RerunBody(input_patch=dict(input_patch or {}), latest=latest, title=title)
+        return self._transport.send(calls.rerun(run, body, key))
+
     def list_runs(
         self,
         *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        **which: Unpack[calls.Which],
     ) -> RunPage:
         """One page, newest first; go on with its next_cursor."""
-        only = calls.run_filter(flow, status, labels, since)
+        only = calls.run_filter(which)
         return self._transport.send(calls.list_runs(only, limit, cursor))
 
-    def count_runs(
-        self,
-        *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
-    ) -> RunCounts:
-        only = calls.run_filter(flow, status, labels, since)
+    def count_runs(self, **which: Unpack[calls.Which]) -> RunCounts:
+        only = calls.run_filter(which)
         return self._transport.send(calls.count_runs(only))
 
     def list_steps(
@@ -207,9 +213,15 @@ class Operations:
     def get_version(self) -> Version:
         return self._transport.send(calls.get_version())
 
-    def events(self, run: str, after: int = 0) -> Generator[Event]:
-        """Follow the run's events to its end, each once and in order, across interruptions."""
-        return follow(self._transport, calls.events_path(run), after)
+    def events(
+        self, run: str, after: int = 0, *, types: Sequence[str] = (), step: str | None = None
+    ) -> Generator[Event]:
+        """Follow the run's events to its end, each once and in order, across interruptions.
+
+        *types* (names, or `step.*`) and the key of a *step* leave others out.
+        """
+        path = calls.events_path(run, types, step)
+        return follow(self._transport, path, after, is_sparse=bool(types or step))
 
     def all_events(self) -> Generator[Event]:
         """Watch every run from now on: run.* and approval.* only; an interruption may lose some."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 from flowrunner.client import calls
 from flowrunner.client.following import follow_async, watch_async
@@ -20,6 +19,7 @@ from flowrunner.wire.runs import (
     CancelReply,
     LaunchBody,
     LaunchReply,
+    RerunBody,
     Run,
     RunCounts,
     RunPage,
@@ -52,28 +52,30 @@ class AsyncOperations:
     async def get_run(self, run: str, *, wait: float | None = None) -> Run:
         return await self._transport.send(calls.get_run(run, wait))
 
+    async def rerun(
+        self,
+        run: str,
+        *,
+        input_patch: Mapping[str, Any] | None = None,
+        latest: bool = False,
+        title: str | None = None,
+        key: str | None = None,
+    ) -> LaunchReply:
+        body = RerunBody(input_patch=dict(input_patch or {}), latest=latest, title=title)
+        return await self._transport.send(calls.rerun(run, body, key))
+
     async def list_runs(
         self,
         *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        **which: Unpack[calls.Which],
     ) -> RunPage:
-        only = calls.run_filter(flow, status, labels, since)
+        only = calls.run_filter(which)
         return await self._transport.send(calls.list_runs(only, limit, cursor))
 
-    async def count_runs(
-        self,
-        *,
-        flow: str | None = None,
-        status: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        since: datetime | None = None,
-    ) -> RunCounts:
-        only = calls.run_filter(flow, status, labels, since)
+    async def count_runs(self, **which: Unpack[calls.Which]) -> RunCounts:
+        only = calls.run_filter(which)
         return await self._transport.send(calls.count_runs(only))
 
     async def list_steps(
@@ -183,8 +185,11 @@ class AsyncOperations:
     async def get_version(self) -> Version:
         return await self._transport.send(calls.get_version())
 
-    def events(self, run: str, after: int = 0) -> AsyncGenerator[Event]:
-        return follow_async(self._transport, calls.events_path(run), after)
+    def events(
+        self, run: str, after: int = 0, *, types: Sequence[str] = (), step: str | None = None
+    ) -> AsyncGenerator[Event]:
+        path = calls.events_path(run, types, step)
+        return follow_async(self._transport, path, after, is_sparse=bool(types or step))
 
     def all_events(self) -> AsyncGenerator[Event]:
         return watch_async(self._transport, calls.ALL_EVENTS)

@@ -22,7 +22,7 @@ LAST = UUID(int=(1 << 128) - 1)
 class RunFilter:
     """Which runs: *since* is inclusive, *before* exclusive; no statuses means all of them.
 
-    *waiting*: only those that wait for somebody's answer.
+    *waiting*: only those that wait for somebody's answer. *words* are part of the title.
     """
 
     flow: str | None = None
@@ -31,6 +31,8 @@ class RunFilter:
     since: UUID = FIRST
     before: UUID = LAST
     waiting: bool = False
+    launched_by: str | None = None
+    words: str | None = None
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -40,6 +42,8 @@ class RunFilter:
             "since": self.since,
             "before": self.before,
             "waiting": self.waiting,
+            "launched_by": self.launched_by,
+            "words": self.words,
         }
 
 
@@ -51,6 +55,8 @@ SELECT m.run_id
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
    AND m.labels @> %(labels)s::jsonb
+   AND (%(launched_by)s::text IS NULL OR m.launched_by = %(launched_by)s)
+   AND (%(words)s::text IS NULL OR strpos(lower(m.title), lower(%(words)s)) > 0)
    AND (NOT %(waiting)s::boolean
         OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  ORDER BY m.run_id DESC
@@ -74,6 +80,8 @@ SELECT m.run_id
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND r.status = ANY (%(statuses)s)
    AND m.labels @> %(labels)s::jsonb
+   AND (%(launched_by)s::text IS NULL OR m.launched_by = %(launched_by)s)
+   AND (%(words)s::text IS NULL OR strpos(lower(m.title), lower(%(words)s)) > 0)
    AND (NOT %(waiting)s::boolean
         OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  ORDER BY l.run_id DESC
@@ -158,6 +166,8 @@ SELECT r.status, count(*)
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
    AND m.labels @> %(labels)s::jsonb
+   AND (%(launched_by)s::text IS NULL OR m.launched_by = %(launched_by)s)
+   AND (%(words)s::text IS NULL OR strpos(lower(m.title), lower(%(words)s)) > 0)
    AND (NOT %(waiting)s::boolean
         OR EXISTS (SELECT FROM flow_approvals a WHERE a.run_id = m.run_id AND a.status = 'open'))
  GROUP BY r.status
@@ -181,6 +191,8 @@ SELECT count(DISTINCT a.run_id)
    AND (%(flow)s::text IS NULL OR m.flow = %(flow)s)
    AND (%(statuses)s::text[] IS NULL OR r.status = ANY (%(statuses)s))
    AND m.labels @> %(labels)s::jsonb
+   AND (%(launched_by)s::text IS NULL OR m.launched_by = %(launched_by)s)
+   AND (%(words)s::text IS NULL OR strpos(lower(m.title), lower(%(words)s)) > 0)
 """
 
 

@@ -27,12 +27,16 @@ from flowrunner.db.workers import list_workers
 from flowrunner.service import cursors, shapes
 from flowrunner.service.reading import connection, unknown_run
 from flowrunner.service.roster import Roster, bare
+from flowrunner.service.sifting import Sieve
 from flowrunner.wire.events import Event, EventPage
 from flowrunner.wire.runs import ENDED, ReportBody, Run, RunCounts, RunPage
 from flowrunner.wire.workers import Worker, WorkerList
 
 _LIVE = frozenset({"queued", "running", "paused"})
 _RUNS = "runs"
+_OPEN = Sieve()
+# One answer looks at so many pages of events for one that is wanted.
+_MOST_PAGES = 20
 _LATEST_MS = (1 << 48) - 1
 
 
@@ -100,18 +104,29 @@ class Views:
         async with connection(self._pool) as conn:
             return await self._roster(conn, run_id)
 
-    async def list_events(self, run_id: RunId, after: int, limit: int) -> EventPage:
-        """The events after *after*, in order. Raises NotFoundError."""
+    async def list_events(
+        self, run_id: RunId, after: int, limit: int, sieve: Sieve = _OPEN
+    ) -> EventPage:
+        """The events after *after*, in order. A page may hold few: `next_after` leads on.
+
+        Raises NotFoundError.
+        """
         async with connection(self._pool) as conn:
             head = await find_run_head(conn, run_id)
             if head is None:
                 raise unknown_run(run_id)
             roster = await self._roster(conn, run_id)
-            rows = await list_events(conn, run_id, after=after, limit=limit)
-        reached = rows[-1].seq if rows else after
+            shown: list[Event] = []
+            reached = after
+            for _ in range(1 if sieve.is_open else _MOST_PAGES):
+                rows = await list_events(conn, run_id, after=reached, limit=limit)
+                events = [roster.show(row) for row in rows]
+                shown += filter(sieve.lets, events)
+                reached = rows[-1].seq if rows else reached
+                if shown or len(rows) < limit:
+                    break
         ended = head.status.is_terminal and reached >= head.version
-        shown = tuple(map(roster.show, rows))
-        return EventPage(items=shown, next_after=reached, ended=ended)
+        return EventPage(items=tuple(shown), next_after=reached, ended=ended)
 
     async def shown(self, rows: AsyncIterator[EventRow]) -> AsyncGenerator[Event]:
         """Show events of many runs. Steps are named, the roster of `run.started` is left out."""
@@ -162,8 +177,12 @@ class Views:
 
 def since(only: RunFilter, at: datetime) -> RunFilter:
     """Keep runs launched at *at* or later: an id begins with its launch's milliseconds."""
-    milliseconds = min(max(int(at.timestamp() * 1000), 0), _LATEST_MS)
-    return replace(only, since=UUID(int=milliseconds << 80))
+    return replace(only, since=_first_id(at))
+
+
+def until(only: RunFilter, at: datetime) -> RunFilter:
+    """Keep runs launched before *at*."""
+    return replace(only, before=min(only.before, _first_id(at)))
 
 
 def older(only: RunFilter, cursor: str) -> RunFilter:
@@ -173,7 +192,12 @@ def older(only: RunFilter, cursor: str) -> RunFilter:
         before = UUID(text)
     except ValueError:
         raise cursors.bad() from None
-    return replace(only, before=before)
+    return replace(only, before=min(only.before, before))
+
+
+def _first_id(at: datetime) -> UUID:
+    milliseconds = min(max(int(at.timestamp() * 1000), 0), _LATEST_MS)
+    return UUID(int=milliseconds << 80)
 
 
 def _ended_as(status: str) -> str:

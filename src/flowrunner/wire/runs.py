@@ -36,6 +36,17 @@ class LaunchBody(RequestModel):
     )
 
 
+class RerunBody(RequestModel):
+    """Fields of *input_patch* win over those of the old input, null takes one away.
+
+    *latest*: as the flow is now, if it has changed since. Without *title* the old one is kept.
+    """
+
+    input_patch: dict[str, JsonValue] = Field(default_factory=dict)
+    latest: bool = False
+    title: Annotated[str, Field(max_length=200)] | None = None
+
+
 class LaunchReply(ReplyModel):
     """*replayed*: this Idempotency-Key was used before; this is the run of that time."""
 

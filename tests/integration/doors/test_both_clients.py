@@ -216,6 +216,34 @@ async def test_a_cut_line_loses_no_event(
     assert seen == list(range(1, 7))
 
 
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_sifted_events_survive_cuts_too(
+    service: Service, url: str, dispatcher: Dispatcher, kind: str
+) -> None:
+    """Holes that were asked for are none: the stream goes on after them, each event once."""
+    seen: list[str] = []
+    async with Cutter(url) as cutter:
+        run_id = await launch(service, "working")
+
+        def follow() -> None:
+            with Client(cutter.url) as client:
+                found = client.events(str(run_id), types=["step.completed", "run.completed"])
+                seen.extend(event.key or event.type for event in found)
+
+        async def follow_async() -> None:
+            async with AsyncClient(cutter.url) as client:
+                found = client.events(str(run_id), types=["step.completed", "run.completed"])
+                seen.extend([event.key or event.type async for event in found])
+
+        watching = asyncio.create_task(
+            follow_async() if kind == "async" else asyncio.to_thread(follow)
+        )
+        await dispatcher.finish(service, run_id)
+        await watching
+
+    assert seen == ["a", "b", "run.completed"]
+
+
 async def test_a_retried_run_is_followed_over_its_end(
     service: Service, url: str, dispatcher: Dispatcher
 ) -> None:

@@ -118,6 +118,48 @@ async def test_a_stream_resumes_where_it_was(open_door: OpenDoor) -> None:
     assert first.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("types=step.completed", [3, 5]),
+        ("types=run.*", [1, 6]),
+        ("types=run.completed&types=step.dispatched", [2, 4, 6]),
+        ("step=b", [4, 5]),
+        ("step=b&types=step.completed", [5]),
+        ("types=step.failed", []),
+        ("step=nobody", []),
+    ],
+)
+async def test_events_are_sifted(open_door: OpenDoor, query: str, expected: list[int]) -> None:
+    """Experience 4.2: by type and step; places stay those of the whole log, on pages and streams."""
+    door = await open_door(QUICK)
+    run_id = await door.launch()
+    await ended(door.service, run_id)
+    path = f"{RUNS}/{run_id}/events?{query}"
+
+    seen: list[int] = []
+    after, is_over = 0, False
+    while not is_over:
+        page = await door.json(f"{path}&after={after}&limit=1")
+        seen += [event["seq"] for event in page["items"]]
+        after, is_over = page["next_after"], page["ended"]
+    stream = await door.get(path, headers=STREAM)
+    messages = list(sse.Reader().feed(stream.text))
+
+    assert seen == [int(m.id) for m in messages if m.id] == expected
+    assert (messages[-1].event, after) == ("end", 6)
+
+
+async def test_types_of_events_are_names(open_door: OpenDoor) -> None:
+    """P11: what cannot be a type is refused, not found nowhere."""
+    door = await open_door(QUICK)
+    run_id = await door.launch()
+
+    for wrong in ("completed", "*", "step.", "STEP.COMPLETED"):
+        response = await door.get(f"{RUNS}/{run_id}/events", params={"types": wrong})
+        assert (wrong, response.status_code) == (wrong, 422)
+
+
 @asynccontextmanager
 async def listening(url: str, run_id: RunId) -> AsyncGenerator[list[str]]:
     """Yield a growing list of what the stream has brought; "closed" is its end."""

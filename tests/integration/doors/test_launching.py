@@ -112,7 +112,7 @@ async def test_a_key_starts_one_run(open_door: OpenDoor, tmp_path: Path) -> None
     again = await door.post(PATH, body, **keyed)
     other = await door.post(PATH, {**body, "title": "other"}, **keyed)
 
-    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
     assert "idempotency-replayed" not in first.headers
     assert again.headers["idempotency-replayed"] == "true"
     assert (again.json()["id"], again.json()["replayed"]) == (first.json()["id"], True)

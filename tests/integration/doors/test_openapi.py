@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import pytest
 from fastapi.routing import iter_route_contexts
@@ -13,6 +13,7 @@ from fixtures.services import Replicas
 from flowrunner.api.app import make_app
 from flowrunner.api.openapi import describe
 from flowrunner.client import AsyncClient, AsyncRunHandle, Client, RunHandle
+from flowrunner.client.calls import Which
 from integration.doors.contract import Contract
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +73,33 @@ async def test_the_client_has_every_operation_by_its_name(document: dict[str, An
     }
 
     assert methods == (operations(document).keys() - NOT_FOR_CLIENTS) | SHORTCUTS
+
+
+CALLED: dict[str, str] = {
+    "run_id": "run",
+    "key": "step",
+    "approval_id": "approval",
+    "label": "labels",
+}
+WHOLE: dict[str, set[str]] = {"events": {"limit"}, "launch": {"name"}}
+"""Events are followed to their end, without pages; what is launched is the first argument."""
+
+
+async def test_the_client_takes_every_parameter(document: dict[str, Any]) -> None:
+    """Experience 5.6: what a path or a query can say, a call can say."""
+    missing: list[tuple[str, str]] = []
+    for name, operation in operations(document).items():
+        if name in NOT_FOR_CLIENTS:
+            continue
+        taken = set(inspect.signature(getattr(Client, name)).parameters)
+        taken |= set(get_type_hints(Which)) if "which" in taken else set[str]()
+        told: list[str] = [
+            p["name"] for p in operation.get("parameters", ()) if p["in"] != "header"
+        ]
+        wanted = {CALLED.get(each, each) for each in told} - WHOLE.get(name, set())
+        missing += [(name, each) for each in sorted(wanted - taken)]
+
+    assert missing == []
 
 
 async def test_both_clients_have_the_same_methods() -> None:

@@ -17,6 +17,7 @@ from fixtures.waiting import until
 from flowrunner.core.model import RunId
 from flowrunner.definitions.context import Launch, Report, ReportContext
 from flowrunner.wire.tasks import Usage
+from integration.doors.asking import ANA
 from integration.doors.conftest import Door, OpenDoor
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +63,9 @@ async def test_filters_narrow_lists_and_counts_alike(open_door: OpenDoor) -> Non
     before = datetime.now(UTC)
     quick = await door.launch(labels={"team": "a", "x": "1"})
     await finish(door, quick)
-    live = await door.launch("asking", labels={"team": "b"})
+    body = {"labels": {"team": "b"}, "title": "at night"}
+    told = await door.post("/api/v1/flows/asking/runs", body, headers=ANA)
+    live = RunId(UUID(told.json()["id"]))
     after = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
     async def found(**only: str | list[str]) -> list[UUID]:
@@ -86,6 +89,10 @@ async def test_filters_narrow_lists_and_counts_alike(open_door: OpenDoor) -> Non
     assert await found(since=after, status="running") == []
     assert await found(since=before.isoformat()) == [live, quick]
     assert await found(since=after) == []
+    assert await found(until=after) == [live, quick]
+    assert await found(since=before.isoformat(), until=after, status="running") == [live]
+    assert await found(q="NIGHT") == [live]
+    assert await found(launched_by="ana") == [live]
     assert await found(since="0001-01-01T00:00:00Z") == [live, quick]
     assert await found(since="9999-12-31T23:59:59Z") == []
 

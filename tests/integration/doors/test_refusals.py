@@ -83,7 +83,7 @@ async def test_a_misspelt_filter_is_named(open_door: OpenDoor) -> None:
 
     assert [(each["parameter"], each["hint"]) for each in told["errors"]] == [
         ("statsu", "did you mean 'status'?"),
-        ("x", "known: cursor, flow, label, limit, since, status, waiting"),
+        ("x", "known: cursor, flow, label, launched_by, limit, q, since, status, until, waiting"),
     ]
 
 
