@@ -44,7 +44,7 @@ BEGIN
         SELECT x.* FROM jsonb_to_recordset(p->'fired') AS x (run uuid, s integer, k text, tok bigint)
          WHERE x.run = ANY (v_ok)),
     standing AS MATERIALIZED (
-        SELECT t.run_id, t.step_no, t.kind FROM flow_timers t
+        SELECT t.run_id, t.step_no, t.kind, t.token FROM flow_timers t
           JOIN h ON t.run_id = h.run AND t.step_no = h.s AND t.kind = h.k AND t.token = h.tok
          ORDER BY t.run_id, t.step_no, t.kind FOR UPDATE OF t),
     -- A batch may say of one step that it is held and that nobody holds it: each guard for itself.
@@ -58,7 +58,8 @@ BEGIN
         UNION ALL
         SELECT h.run, jsonb_build_object('s', h.s, 'k', h.k) FROM h
          WHERE NOT EXISTS (SELECT FROM standing w
-                            WHERE w.run_id = h.run AND w.step_no = h.s AND w.kind = h.k)),
+                            WHERE w.run_id = h.run AND w.step_no = h.s AND w.kind = h.k
+                              AND w.token = h.tok)),
     per_run AS (SELECT m.run, jsonb_agg(m.guard) AS guards FROM missing m GROUP BY m.run)
     SELECT coalesce(array_agg(r.run), '{}'), coalesce(jsonb_object_agg(r.run, r.guards), '{}'),
            ARRAY(SELECT ROW (held.*)::task_queue FROM held)

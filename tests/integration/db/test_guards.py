@@ -8,7 +8,7 @@ from fixtures.by_hand import ByHand, a_body, by_hand
 from fixtures.databases import Database
 from flowrunner.core import inputs as inp
 from flowrunner.core.folding import fold
-from flowrunner.core.graph import Graph, Limits, StepKind, StepSpec
+from flowrunner.core.graph import ApprovalSpec, Graph, Limits, StepKind, StepSpec
 from flowrunner.core.model import Failure
 from flowrunner.core.scheduling import decide
 from integration.db.lists import as_stored
@@ -36,6 +36,22 @@ async def test_held_and_held_by_nobody_are_two_guards(database: Database) -> Non
         assert await database.value("SELECT epoch FROM task_queue") == epoch
         assert (await run.tell(asked, bodies=bodies)).verdict == "ok"
         await as_stored(run)
+
+
+async def test_a_timer_that_is_told_late_is_not_the_one_that_stands(database: Database) -> None:
+    """P1, P2: of two reminders in one decision one was heard before: neither is heard again by it."""
+    asked = ApprovalSpec(remind_seconds=0.0)
+    async with await database.connect() as conn:
+        run = await by_hand(conn, Graph((StepSpec("ask", StepKind.APPROVAL, approval=asked),)))
+        await run.ask("ask")
+        first, second = (inp.TimerFired(inp.TimerKind.REMINDER, 0, token) for token in (1, 2))
+        assert (await run.tell(first)).verdict == "ok"
+
+        applied = await run.tell(first, second)
+
+        assert (applied.verdict, applied.stale) == ("stale", ((0, "reminder"),))
+        assert await database.value("SELECT token FROM flow_timers") == 2
+        assert (await run.tell(second)).verdict == "ok"
 
 
 async def test_a_run_that_is_retried_and_ends_at_once_leaves_no_timer(database: Database) -> None:
