@@ -98,9 +98,10 @@ class Walk(World):
         count = min(len(found), self.random.choice([1, 1, 1, 2, 3]))
         return self.decided(self.random.sample(found, count))
 
-    def decided(self, given: Sequence[inp.Input]) -> Told:
+    def decided(self, given: Sequence[inp.Input], known: RunState | None = None) -> Told:
+        """What a replica decides that knows the run as it is, or as it was."""
         inputs, bodies = stored(given)
-        before = state = self.state
+        before = state = self.state if known is None else known
         joined, asks, now = Decision(), list[Ask](), inputs
         for _ in range(4):
             later = decide(state, now)
@@ -171,11 +172,7 @@ def _stored(given: Any, bodies: dict[Ref, bytes]) -> Any:
 
 async def walked(store: Store, seed: int, steps: int) -> Walk:
     """Let *seed* choose a run and what happens to it, and bring it to its end."""
-    random = Random(seed)  # noqa: S311
-    walk = Walk(a_graph_of_everything(random), random=random, trouble=random.choice(TROUBLE))
-    count = len(walk.graph.steps)
-    gone = tuple((n, "gate") for n in range(count) if random.random() < 0.06)
-    await _begin(walk, store, inp.Launched("demo", "small", "d0", gone))
+    walk = await begun(store, Random(seed))  # noqa: S311
     for _ in range(steps):
         await claimed(walk, store)
         await told(walk, store, walk.pick())
@@ -183,13 +180,18 @@ async def walked(store: Store, seed: int, steps: int) -> Walk:
     return walk
 
 
-async def _begin(walk: Walk, store: Store, given: inp.Launched) -> None:
-    launched = Told((given,), decide(walk.state, (given,)), {}, walk.state, walk.state)
-    after = fold(walk.state, launched.decision.events)
-    first = replace(launched, after=after)
+async def begun(store: Store, random: Random) -> Walk:
+    """A run that was launched, some of its steps excluded."""
+    graph = a_graph_of_everything(random)
+    walk = Walk(graph, random=random, trouble=random.choice(TROUBLE))
+    gone = tuple((n, "gate") for n in range(len(graph.steps)) if random.random() < 0.06)
+    given = inp.Launched("demo", "small", "d0", gone)
+    decision, before = decide(walk.state, (given,)), walk.state
+    first = Told((given,), decision, {}, before, fold(before, decision.events), decision.asks)
     walk.take(first)
     await store.launch(first)
     await store.compare(walk)
+    return walk
 
 
 async def claimed(walk: Walk, store: Store) -> None:
