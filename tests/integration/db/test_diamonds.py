@@ -21,7 +21,7 @@ STEPS = "SELECT key, status FROM flow_steps WHERE run_id = %s"
 async def test_the_rows_of_a_diamond_are_what_its_policies_say(
     database: Database, fate: str
 ) -> None:
-    """R2-17, R2-20, D2-07, F8, F9: that fate in each of the four positions, and in both sides with
+    """R2-17, R2-20, D2-07, F45: that fate in each of the four positions, and in both sides with
     each other one; all of them are tried without a database in tests/unit/core/test_diamonds.py.
     """
     done = dict.fromkeys("abcd", "done")

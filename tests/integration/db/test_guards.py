@@ -19,7 +19,7 @@ FATAL = Failure("agent_error", "it gave up")
 
 
 async def test_held_and_held_by_nobody_are_two_guards(database: Database) -> None:
-    """P2, F17: code that calls while its queue limit is due: it is held, so the limit is stale, and
+    """P2, F31: code that calls while its queue limit is due: it is held, so the limit is stale, and
     with it the whole decision. The lease stands, and the call can be made.
     """
     graph = Graph((StepSpec("a", StepKind.CODE, limits=Limits(queue_seconds=0.0)),))
@@ -55,7 +55,7 @@ async def test_a_timer_that_is_told_late_is_not_the_one_that_stands(database: Da
 
 
 async def test_a_run_that_is_retried_and_ends_at_once_leaves_no_timer(database: Database) -> None:
-    """P6, F35: its prompt raises again, and all is one commit: the deadline is over with the run."""
+    """P6, F40: its prompt raises again, and all is one commit: the deadline is over with the run."""
     graph = Graph((StepSpec("a", StepKind.AGENT),), deadline_seconds=600.0)
     async with await database.connect() as conn:
         run = await by_hand(conn, graph)

@@ -66,7 +66,7 @@ async def test_an_edited_flow_goes_on_as_its_policy_says(
     edit: str,
     word: str,
 ) -> None:
-    """D2-21, F44: pinned: the text it began with. latest: today's, if the graph is the same; what
+    """R2-14, D2-21, F5: pinned: the text it began with. latest: today's, if the graph is the same; what
     was asked before the crash stands. The steps that are done are not done again.
     """
     run_id, a = await begun(replicas, dispatcher, write(tmp_path / "flows", "old"))
@@ -86,7 +86,7 @@ async def test_an_edited_flow_goes_on_as_its_policy_says(
 async def test_a_policy_may_ask_people_first(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, tmp_path: Path, edit: str
 ) -> None:
-    """D2-21, F44: pause: nothing is done in either text until the old one is back and a person says
+    """R2-14, D2-21, F5: pause: nothing is done in either text until the old one is back and a person says
     so; a run of the new text is not held up.
     """
     folder = tmp_path / "flows"

@@ -14,7 +14,7 @@ from unit.core.diamonds import FATES, Diamond, diamonds
 
 @pytest.mark.parametrize("a", FATES)
 def test_a_diamond_ends_as_its_steps_and_their_policies_say(a: str) -> None:
-    """R2-17, R2-19, R2-20, R2-21, D2-07, F8, F9: every combination, in both orders of its sides,
+    """R2-17, R2-19, R2-20, R2-21, D2-07, F45: every combination, in both orders of its sides,
     with siblings that are stopped and that drain.
     """
     for diamond in diamonds(a):

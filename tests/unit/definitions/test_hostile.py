@@ -28,7 +28,7 @@ def told(level: Path) -> list[str]:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("case", PAIRS, ids=[f"case-{n}" for n in range(1, len(PAIRS) + 1)])
 def test_a_hostile_module_is_told_and_harms_no_other(tmp_path: Path, case: list[str]) -> None:
-    """D2-26, F20, P11: exact words and places; the flow beside it is there as ever."""
+    """D2-26, F4, P11: exact words and places; the flow beside it is there as ever."""
     text, *expected = case
     level = a_level(tmp_path, {"x.py": f"{text}\n", "good.py": a_flow("good"), **SHARED})
 
@@ -48,7 +48,7 @@ def test_a_hostile_module_is_told_and_harms_no_other(tmp_path: Path, case: list[
     ids=["loop", "naps"],
 )
 def test_a_module_that_does_not_end_is_ended(tmp_path: Path, text: str, line: int) -> None:
-    """D2-26, F21: a loop at import is a problem of that flow; its thread is gone, and its module."""
+    """D2-26, F4: a loop at import is a problem of that flow; its thread is gone, and its module."""
     level = a_level(tmp_path, {"x.py": text})
     snapshot = take_snapshot(level, level / "x.py")
     assert isinstance(snapshot, Snapshot)
@@ -68,7 +68,7 @@ def test_a_module_that_does_not_end_is_ended(tmp_path: Path, text: str, line: in
 def test_what_a_module_prints_is_not_what_a_command_prints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """F41: stdout is a command's answer, often JSON; a flow's own words go to stderr."""
+    """Stdout is a command's answer, often JSON; a flow's own words go to stderr."""
     level = a_level(tmp_path, {"x.py": f"print('loud')\n{a_flow('demo')}"})
 
     assert Library.discover([level]).names() == ("demo",)
@@ -123,7 +123,7 @@ def test_a_file_that_is_no_program_is_told(tmp_path: Path, content: bytes, expec
 @pytest.mark.parametrize("start", ["\ufeff", "# -*- coding: latin-1 -*-\n", ""])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_what_editors_do_to_files_is_no_mistake(tmp_path: Path, start: str, end: str) -> None:
-    """F20: a byte order mark and the line ends of other systems are read as Python reads them."""
+    """F4: a byte order mark and the line ends of other systems are read as Python reads them."""
     level = a_level(tmp_path, {})
     (level / "x.py").write_bytes(f"{start}{a_flow('demo')}".replace("\n", end).encode())
 
@@ -131,7 +131,7 @@ def test_what_editors_do_to_files_is_no_mistake(tmp_path: Path, start: str, end:
 
 
 def test_a_name_that_cannot_be_imported_or_shown_is_told(tmp_path: Path) -> None:
-    """F20, P11: a dot in a name, and bytes that are no UTF-8, are problems with a hint."""
+    """F4, P11: a dot in a name, and bytes that are no UTF-8, are problems with a hint."""
     level = a_level(tmp_path, {"x.y.py": a_flow("demo")})
     (Path(str(level)) / b"\xff.py".decode("utf-8", "surrogateescape")).write_text("")
 
@@ -181,7 +181,7 @@ def test_a_reader_is_told_a_hundred_problems_and_that_there_are_more(tmp_path: P
 
 
 def test_a_module_that_failed_is_loaded_anew(tmp_path: Path) -> None:
-    """F20: nothing of a failed import stays: the same text, once it can be imported, is a flow."""
+    """F4: nothing of a failed import stays: the same text, once it can be imported, is a flow."""
     flag = tmp_path / "flag"
     text = f"import pathlib\nassert pathlib.Path({str(flag)!r}).exists()\n{a_flow('demo')}"
     level = a_level(tmp_path, {"x.py": text})
