@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
@@ -34,6 +37,34 @@ def is_refusal(error: Exception) -> bool:
     if state is None:
         return not isinstance(error, AWAY)
     return state[:2] not in _NOT_NOW and state != _READ_ONLY
+
+
+@contextmanager
+def heeding() -> Generator[None]:
+    """Be cancelled at the end of the block if that was asked for in it, and got lost.
+
+    Before Python 3.12 `asyncio.wait_for`, with which a pool's clients wait for their turn, answers
+    a cancellation that comes together with the result by the result. A loop would go on for ever,
+    and with it a server that is told to stop.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
+class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
+    async def getconn(self, timeout: float | None = None) -> Conn:  # noqa: ASYNC109  # the base's own
+        conn: Conn | None = None
+        try:
+            with heeding():
+                conn = await super().getconn(timeout)
+        except asyncio.CancelledError:
+            if conn is not None:
+                await self.putconn(conn)
+            raise
+        return conn
 
 
 # A cut cable must be noticed in seconds, not in the kernel's quarter of an hour.
@@ -74,7 +105,7 @@ def make_pool(
         if not pooled:
             await conn.execute(_SESSION)
 
-    return AsyncConnectionPool(
+    return _Pool(
         with_liveliness(url, name),
         min_size=1,
         max_size=size,
