@@ -102,6 +102,6 @@ def _family(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
     if not canvas.symbols:
         signed = ", ".join(f"{count} {status}" for count, status in parts)
     due = [child.due for child in below if child.status == "retrying" and child.due]
-    soon = f"next try in {countdown((min(due) - now).total_seconds())}" if due else ""
+    soon = f"retry in {countdown((min(due) - now).total_seconds())}" if due else ""
     left = f"{row.dropped} left out" if row.dropped else ""
     return canvas.join(told, signed, soon, left)

@@ -28,6 +28,8 @@ _COLUMNS = Columns(
     numbers=frozenset({"try", "time", "tokens", "cost"}),
     optional=frozenset({"tokens", "cost"}),
     expendable=("tokens", "cost", "try", "time"),
+    # What a step waits for, and why it is tried again, is what one looks for.
+    readable=28,
 )
 _NARROW = 60
 _STEP_CELLS = 32

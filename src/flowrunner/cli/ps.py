@@ -150,8 +150,9 @@ def _row(run: RunRow, word: str, asked: Sequence[Approval], now: datetime) -> di
 
 def _title(run: RunRow, asked: Sequence[Approval]) -> str:
     """What one would want to know next: what is asked, what went wrong, what it is about."""
-    if asked:
-        return f"approval: {', '.join(each.step for each in asked)}"
+    asks = f"approval: {', '.join(each.step for each in asked)}" if asked else ""
+    if asks:
+        return f"{asks} ({run.title})" if run.title else asks
     error = f"{run.error.code}: {run.error.message}" if run.error else ""
     return ": ".join(part for part in (run.outcome, run.title, error) if part)
 
@@ -159,8 +160,9 @@ def _title(run: RunRow, asked: Sequence[Approval]) -> str:
 def _next(runs: Sequence[RunRow], asked: Asked) -> str | None:
     """What to type where people are waited for."""
     waiting = [run for run in runs if run.id in asked]
+    paused = [run for run in runs if run.status == "paused"]
     if not waiting:
-        return None
+        return f"paused, goes on with: flowrunner resume {_short(paused[0])}" if paused else None
     first = asked[waiting[0].id]
     if len(waiting) > 1 or len(first) > 1:
         return f"{sum(len(asked[run.id]) for run in waiting)} decisions wait: flowrunner approvals"

@@ -17,6 +17,7 @@ from flowrunner.cli.connect import Own, connected
 from flowrunner.cli.overview import board_of, label, listing
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import answer_of, questions_of, told
+from flowrunner.cli.rows import Row
 from flowrunner.cli.shell import Shell, paper, takes_shell
 from flowrunner.cli.text import clean, clean_text, fit, money, span, tokens_of
 from flowrunner.client import Client
@@ -26,6 +27,7 @@ from flowrunner.wire.runs import Run, StepRow
 # Results are looked at one by one: beyond so many steps a table of them would take too long.
 _MOST_RESULTS = 40
 _MOST_FAILURES = 5
+_BAD = ("failed", "retrying")
 _MOST_BYTES = 1_000_000
 
 
@@ -135,15 +137,20 @@ def page(seen: Seen, now: datetime, canvas: Canvas, *, whole: bool = False) -> I
 
 def _failures(board: Board, canvas: Canvas) -> Iterator[str]:
     """Why steps failed, whole: a table may have to cut it, and it is what one came for."""
-    failed = [row for row in board.rows.values() if row.status == "failed" and not row.children]
+    bad = [row for row in board.rows.values() if row.status in _BAD and not row.children]
+    failed = [row for row in sorted(bad, key=_weight) if row.note]
     if not failed:
         return
     yield ""
     for row in failed[:_MOST_FAILURES]:
-        yield f"{canvas.tint(canvas.sign('failed'), 'failed')} {row.key}: {row.note}"
+        yield f"{canvas.tint(canvas.sign(row.status), row.status)} {row.key}: {row.note}"
     more = len(failed) - _MOST_FAILURES
     yield from [f"{canvas.dots} and {more} more"] if more > 0 else []
     yield f"  what they said: flowrunner logs {board.short_id} --failed"
+
+
+def _weight(row: Row) -> int:
+    return _BAD.index(row.status)
 
 
 def _heading(run: Run, is_asked: bool, now: datetime, canvas: Canvas) -> Iterator[str]:  # noqa: FBT001  # named where it is called

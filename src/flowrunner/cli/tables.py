@@ -10,7 +10,6 @@ from flowrunner.cli.text import cells, clean, fit
 Cells = Mapping[str, str]
 
 _GAP = 2
-_READABLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +17,14 @@ class Columns:
     """*headings* by key; the last column takes what room is left, and is cut.
 
     *numbers* stand at the right, *optional* ones of which no row has anything are left out. Of
-    *expendable* ones the first go first, until the last column is readable.
+    *expendable* ones the first go first, until the last column has *readable* cells.
     """
 
     headings: Mapping[str, str]
     numbers: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     expendable: tuple[str, ...] = ()
+    readable: int = 20
 
     def lines(self, rows: Iterable[Cells], width: int | None = None) -> list[str]:
         """The heading and a line per row."""
@@ -42,7 +42,7 @@ class Columns:
         kept = dict(widths)
         for key in self.expendable:
             *fixed, last = kept.values()
-            if sum(fixed) + _GAP * len(fixed) + min(last, _READABLE) <= width:
+            if sum(fixed) + _GAP * len(fixed) + min(last, self.readable) <= width:
                 break
             kept.pop(key, None)
         return kept

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
 
 from flowrunner.client.errors import UnreachableError
 from flowrunner.client.sse import Reader
@@ -35,6 +35,12 @@ class _Cursor:
         self.is_ended = self.is_cut = chunks is None
         self._reader = Reader()
         self._heard = time.monotonic()
+
+    def until_cut(self, chunks: Iterable[str]) -> Generator[str]:
+        for chunk in chunks:
+            yield chunk
+            if self.is_cut:
+                return
 
     def is_lost(self, patience: float) -> bool:
         return time.monotonic() - self._heard > patience
@@ -77,10 +83,8 @@ def follow(
         try:
             with transport.stream(path, cursor.after) as chunks:
                 cursor.opened(chunks)
-                for chunk in chunks or ():
+                for chunk in cursor.until_cut(chunks or ()):
                     yield from cursor.take(chunk)
-                    if cursor.is_cut:
-                        break
         except UnreachableError:
             if cursor.is_lost(transport.patience):
                 raise
@@ -98,11 +102,8 @@ async def follow_async(
         try:
             async with transport.stream(path, cursor.after) as chunks:
                 cursor.opened(chunks)
-                async for chunk in chunks or _nothing():
-                    for event in cursor.take(chunk):
-                        yield event
-                    if cursor.is_cut:
-                        break
+                async for event in _heard(cursor, chunks, cursor.take):
+                    yield event
         except UnreachableError:
             if cursor.is_lost(transport.patience):
                 raise
@@ -136,18 +137,26 @@ async def watch_async(transport: AsyncTransport, path: str) -> AsyncGenerator[Ev
         try:
             async with transport.stream(path, None) as chunks:
                 cursor.opened(chunks)
-                async for chunk in chunks or _nothing():
-                    for event in cursor.pass_on(chunk):
-                        yield event
+                async for event in _heard(cursor, chunks, cursor.pass_on):
+                    yield event
         except UnreachableError:
             if cursor.is_lost(transport.patience):
                 raise
         await asyncio.sleep(_pause())
 
 
-async def _nothing() -> AsyncGenerator[str]:
-    for chunk in ():
-        yield chunk
+async def _heard(
+    cursor: _Cursor,
+    chunks: AsyncIterator[str] | None,
+    read: Callable[[str], Generator[Event]],
+) -> AsyncGenerator[Event]:
+    if chunks is None:
+        return
+    async for chunk in chunks:
+        for event in read(chunk):
+            yield event
+        if cursor.is_cut:
+            return
 
 
 def _pause() -> float:

@@ -85,8 +85,9 @@ async def test_refusals_are_typed(client: Client, service: Service) -> None:
         assert [e.pointer for e in invalid.value.problem.errors] == ["/band", "/input/x"]
         run = str(client.launch("demo", key="k").id)
         assert client.launch("demo", key="k").replayed
-        with pytest.raises(ConflictError):
+        with pytest.raises(InvalidInputError) as reused:
             client.launch("quick", key="k")
+        assert reused.value.problem.code == "idempotency-mismatch"
         with pytest.raises(ConflictError):
             client.report(run)
         assert client.cancel_run(run, "enough").was_live
