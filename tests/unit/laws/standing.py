@@ -56,7 +56,8 @@ class Standing:
         self.nodes = [Node(spec, spec.key) for spec in graph.steps]
         for n in excluded:
             self.nodes[n].status = "excluded"
-        self.run, self.failing, self.generation = "running", False, 1
+        self.run, self.failing = "running", False
+        self.generation: int = 1
 
     # What is asked of it.
 
