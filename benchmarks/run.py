@@ -22,6 +22,7 @@ from suite.floor import commits_per_second
 from suite.shapes import MEMBERS, library
 from suite.stage import Figures, Stage
 
+from flowrunner.bootstrap.collecting import collect_rarely
 from flowrunner.embedded.cluster import Cluster
 
 _TOP = Path(__file__).resolve().parent
@@ -41,6 +42,7 @@ def main() -> int:
         Cluster(Path(folder) / "data") as cluster,
     ):
         flows = library(Path(folder) / "flows", MEMBERS[asked.quick])
+        collect_rarely()  # as `serve` does
         stage = Stage(cluster, flows, Path(folder), quick=asked.quick)
         for number in range(asked.rounds):
             for name, figure in _round(stage, asked, number):

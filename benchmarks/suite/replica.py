@@ -15,6 +15,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 import structlog  # noqa: E402
 
 from flowrunner.bootstrap import Addresses, Service, build_service, running  # noqa: E402
+from flowrunner.bootstrap.collecting import collect_rarely  # noqa: E402
 from flowrunner.definitions.library import Library  # noqa: E402
 from flowrunner.settings import Settings  # noqa: E402
 from suite.stage import launch  # noqa: E402
@@ -26,6 +27,7 @@ async def main() -> None:
     library = Library.discover([Path(flows)])
     service = build_service(settings, Addresses(database, database, owner), library=library)
     async with running(service):
+        collect_rarely()
         print("ready", flush=True)
         await _obey(service)
 

@@ -13,6 +13,7 @@ import click
 from flowrunner import __version__
 from flowrunner.api.guard import check_bind
 from flowrunner.bootstrap import Addresses, open_database
+from flowrunner.bootstrap.collecting import collect_rarely
 from flowrunner.bootstrap.serving import Served, serving, until_stopped
 from flowrunner.cli.address import ServerAddress, remove_address, write_address
 from flowrunner.cli.configure import configure
@@ -57,6 +58,7 @@ async def _serve(
     pid = os.getpid()
     token = settings.tokens[0].get_secret_value() if settings.tokens else None
     async with serving(settings, addresses, with_worker=with_worker) as served:
+        collect_rarely()
         write_address(folder, ServerAddress(_near(served.url), pid, token))
         try:
             _greet(shell, settings, addresses, served)
