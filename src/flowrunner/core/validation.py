@@ -17,6 +17,7 @@ MAX_STEPS = 10_000
 MAX_PROBLEMS = 100
 """How many are told of one flow: a hint asks all names, and nobody reads thousands."""
 _SHOWN_IN_CYCLE = 12
+_MOST_CYCLES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,7 @@ def check_graph(drafts: Sequence[StepDraft], *, personas: Collection[str]) -> tu
             return first_of(found)
         found += _needs(draft, by_key)
         found += _persona(draft, personas)
-    cycle = _cycle(by_key)
-    if cycle:
-        found.append(_problem(by_key[cycle[0]], "cycle", f"steps need each other: {_path(cycle)}"))
+    found += _cycles(by_key)
     above = _ancestors(by_key) if any(d.references or d.redo_from for d in drafts) else {}
     for draft in drafts:
         if len(found) > MAX_PROBLEMS:
@@ -207,6 +206,18 @@ def _downwards(needs: Mapping[str, Sequence[str]]) -> list[str]:
             if not missing[name]:
                 order.append(name)  # which the loop then reaches
     return order + [key for key, count in missing.items() if count]
+
+
+def _cycles(by_key: Mapping[str, StepDraft]) -> Iterator[Problem]:
+    """Tell each cycle that shares no step with one that was told."""
+    left = dict(by_key)
+    for _ in range(_MOST_CYCLES):
+        cycle = _cycle(left)
+        if not cycle:
+            return
+        yield _problem(by_key[cycle[0]], "cycle", f"steps need each other: {_path(cycle)}")
+        within = set(cycle)
+        left = {key: draft for key, draft in left.items() if key not in within}
 
 
 def _cycle(by_key: Mapping[str, StepDraft]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from flowrunner.core.errors import Problem
 from flowrunner.core.expression_types import Schema
 from flowrunner.core.validation import MAX_PROBLEMS
-from flowrunner.definitions.flow import BANDS, Approval, Each, Flow, Repeat, Retry, Step
+from flowrunner.definitions.flow import BANDS, Approval, Each, Flow, Repeat, Retry, Step, keywords
 from flowrunner.definitions.outputs import adapter
 from flowrunner.definitions.pin import canonical
 from flowrunner.definitions.yaml.forms import Sheet
@@ -126,7 +126,7 @@ class Builder:
             given["gate"] = Gate(gate[0])
         retry = node.members.get("retry")
         if isinstance(retry, MapNode):
-            given["retry"] = Retry(**plain(retry))
+            given["retry"] = Retry(**_options(retry, keywords(Retry)))
         elif retry is not None and isinstance(plain(retry), int):
             given["retry"] = plain(retry)
         return given

@@ -21,6 +21,7 @@ MAX_NODES = 50_000
 
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_BEYOND = re.compile(r"\\U(?!0010|000)")
 _WORDS = {
     "null": None, "Null": None, "NULL": None, "~": None, "": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -100,7 +101,7 @@ def map_of(node: Node | None) -> Mapping[str, Node]:
 
 
 def without(node: Node, places: Collection[tuple[int, int]]) -> Node:
-    """Return *node* without the values that begin at *places* (line, column), maps aside.
+    """Return *node* without the values that begin at *places* (line, column), itself aside.
 
     The places of their keys stay: that they were given is still known.
     """
@@ -117,7 +118,7 @@ def without(node: Node, places: Collection[tuple[int, int]]) -> Node:
 
 
 def _stays(node: Node, places: Collection[tuple[int, int]]) -> bool:
-    return isinstance(node, MapNode) or (node.place.line, node.place.column) not in places
+    return (node.place.line, node.place.column) not in places
 
 
 def compose(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
@@ -135,9 +136,11 @@ def compose(text: str, file: str) -> tuple[Node | None, tuple[Problem, ...]]:
     except yaml.YAMLError as error:
         return None, (*composer.problems, _syntax(error, file))
     except OverflowError:
-        # An escape like \\UFFFFFFFF, for which PyYAML has no words of its own.
+        # An escape beyond Unicode, for which PyYAML has no words of its own.
+        at = found.start() if (found := _BEYOND.search(text)) else 0
         message = "an escape names a character that does not exist"
-        return None, (*composer.problems, Problem("yaml-syntax", message, file))
+        line = text.count("\n", 0, at) + 1
+        return None, (*composer.problems, Problem("yaml-syntax", message, file, line))
     if composer.root is None:
         composer.problems.append(Problem("empty-flow", "the file holds no flow", file, 1, 1))
     return composer.root, tuple(composer.problems)

@@ -24,6 +24,7 @@ from flowrunner.definitions.yaml.nodes import (
     map_of,
     node_at,
     plain,
+    text_at,
 )
 from flowrunner.definitions.yaml.speaking import Spot, spots
 
@@ -158,8 +159,8 @@ def roots_for(flow: MapNode, bands: Sequence[str], types: Mapping[str, Schema]) 
     """What every step of *flow* may name."""
     steps = flow.members.get("steps")
     members = steps.members if isinstance(steps, ListNode) else ()
-    nodes = {plain(each).get("id"): each for each in members if isinstance(each, MapNode)}
-    known = {name: node for name, node in nodes.items() if isinstance(name, str)}
+    found = [(text_at(each, "id"), each) for each in members if isinstance(each, MapNode)]
+    known = {name: node for name, node in found if name is not None}
     return {
         "input": _closed({n: plain(each) for n, each in map_of(node_at(flow, "inputs")).items()}),
         "band": {"enum": list(bands)},

@@ -209,6 +209,12 @@ class Shapes:
                 self._add(node.members[low], "bad-value", f"{low} is above {high}")
         if any(problem.code == "bad-pattern" for problem in self.problems):
             values.pop("pattern", None)
+        for name in [name for name, value in values.items() if isinstance(value, float)]:
+            if kind == "integer":
+                self._add(
+                    node.members[name], "bad-bound", f"the {name} of an integer is a whole number"
+                )
+                del values[name]
         numeric = {n: v for n, v in values.items() if n == "pattern" or isinstance(v, int | float)}
         return {_BOUNDS[name]: value for name, value in numeric.items()}
 
