@@ -8,7 +8,7 @@ import sys
 import time
 from typing import get_args
 
-from crashpoints.campaign import Plan, a_place, baseline, campaign, run_on
+from crashpoints.campaign import Extent, Plan, a_place, baseline, campaign, run_on
 from crashpoints.judge import judge
 from crashpoints.points import Doom, Mode
 from crashpoints.repertoire import MAKERS
@@ -20,6 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="crashpoints", description=__doc__)
     parser.add_argument("--points", type=int, default=10_000, help="how many plays at least")
     parser.add_argument("--seed", type=int, default=1, help="of the random pairs and triples")
+    parser.add_argument("--no-singles", action="store_true", help="only pairs and triples")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--shape", action="append", choices=sorted(MAKERS), help="only this one")
     parser.add_argument("--play", type=_plan, help="one play again, such as 17:before,4:kill")
@@ -41,7 +42,8 @@ def _plan(text: str) -> Plan:
 
 def _all(shapes: list[str], given: argparse.Namespace) -> int:
     began = time.monotonic()
-    tally = campaign(shapes, given.points, given.seed, given.processes)
+    extent = Extent(given.points, given.seed, has_singles=not given.no_singles)
+    tally = campaign(shapes, extent, given.processes)
     seconds = time.monotonic() - began
     plays = tally.plays.total()
     for shape, count in sorted(tally.plays.items()):

@@ -166,11 +166,20 @@ def _sizes(place: Place, shapes: Sequence[str]) -> dict[str, int]:
     return run_on(place, measure)
 
 
-def plans_of(sizes: Mapping[str, int], points: int, seed: int) -> Iterator[tuple[str, list[Plan]]]:
-    """Chunks of work: all singles, and combinations of *seed* until there are *points*."""
-    chance = random.Random(seed)  # noqa: S311  # whoever knows the seed plays the same
-    plans = {shape: singles(size) for shape, size in sizes.items()}
-    left = points - sum(map(len, plans.values()))
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """*points*: how many plays at least. The singles among them can be left out."""
+
+    points: int
+    seed: int
+    has_singles: bool = True
+
+
+def plans_of(sizes: Mapping[str, int], extent: Extent) -> Iterator[tuple[str, list[Plan]]]:
+    """Chunks of work: all singles, and combinations of the seed until there are enough."""
+    chance = random.Random(extent.seed)  # noqa: S311  # whoever knows the seed plays the same
+    plans = {shape: singles(n) if extent.has_singles else [] for shape, n in sizes.items()}
+    left = extent.points - sum(map(len, plans.values()))
     names = sorted(sizes)
     for number in range(max(0, left)):
         shape = names[number % len(names)]
@@ -180,15 +189,15 @@ def plans_of(sizes: Mapping[str, int], points: int, seed: int) -> Iterator[tuple
             yield shape, mine[start : start + _CHUNK]
 
 
-def campaign(shapes: Sequence[str], points: int, seed: int, processes: int) -> Tally:
-    """Play at least *points* plays on *processes* processes; prints what goes wrong at once."""
+def campaign(shapes: Sequence[str], extent: Extent, processes: int) -> Tally:
+    """Play all of it on so many processes; prints what goes wrong at once."""
     total = Tally()
     with (
         a_place() as place,
         ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
     ):
         sizes = pool.submit(partial(_sizes, place, shapes)).result()
-        chunks = list(plans_of(sizes, points, seed))
+        chunks = list(plans_of(sizes, extent))
         waiting = [pool.submit(_play_chunk, place, shape, plans) for shape, plans in chunks]
         for done in as_completed(waiting):
             tally = done.result()

@@ -166,12 +166,27 @@ class Life:
             task.cancel()
         self.died.set()
 
+    def at_work(self) -> list[str]:
+        """What is not finished, and where it is, innermost last."""
+        return sorted(f"{task.get_name()}: {_awaited(task)}" for task in self._tasks)
+
     async def gone(self) -> None:
         """Wait until nothing of it is left, cancelling what holds on."""
         while self._tasks:
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.wait(list(self._tasks), timeout=0.05)
+
+
+def _awaited(task: asyncio.Task[Any]) -> str:
+    """The chain of functions that a task waits in."""
+    chain: list[str] = []
+    inner: Any = task.get_coro()
+    while inner is not None and hasattr(inner, "cr_code"):
+        line = inner.cr_frame.f_lineno if inner.cr_frame else 0
+        chain.append(f"{inner.cr_code.co_name}:{line}")
+        inner = inner.cr_await
+    return " > ".join(chain)
 
 
 OWNER: ContextVar[Life | None] = ContextVar("OWNER")
@@ -235,7 +250,7 @@ class Wire(AsyncConnection[Any]):
             return await super().wait(gen, interval, timeout)
 
         async def proceed() -> Any:
-            return await AsyncConnection.wait(self, gen, interval, timeout)
+            return await super(Wire, self).wait(gen, interval, timeout)
 
         with _under_way():
             if self._life is None:

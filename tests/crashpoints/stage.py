@@ -256,7 +256,10 @@ class _Drive:
         replica.stop.set()
         task = replica.task
         assert task is not None
-        await until(lambda: task.done() or replica.life.is_dead)
+        try:
+            await until(lambda: task.done() or replica.life.is_dead)
+        except TimeoutError as error:
+            raise PlayedOutError(f"it does not stop: {replica.life.at_work()}") from error
 
 
 @cache
