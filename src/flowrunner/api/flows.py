@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -19,10 +20,18 @@ router = APIRouter(prefix="/api/v1", tags=["flows"])
 _SVG = "image/svg+xml"
 
 
-@router.get("/flows", operation_id="list_flows")
-async def list_flows(flows: Flows) -> FlowList:
+@router.get("/flows", operation_id="list_flows", responses={**UNCHANGED})
+async def list_flows(
+    flows: Flows, response: Response, if_none_match: IfNoneMatch = None
+) -> FlowList:
     """List every flow; a broken one is listed with its problems."""
-    return flow_list(flows)
+    found = flow_list(flows)
+    told = sha256(found.model_dump_json().encode()).hexdigest()[:32]
+    tag = f'W/"{told}-{__version__}"'
+    if matches(if_none_match, tag):
+        return unchanged(tag)  # pyright: ignore[reportReturnType]  # as below
+    response.headers["ETag"] = tag
+    return found
 
 
 @router.post("/flows/validate", operation_id="validate_flow")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.libraries import a_flow, a_library, code
 from fixtures.services import Replicas
 from flowrunner.definitions.library import Library
 from integration.doors.conftest import OpenDoor, opened
@@ -43,6 +44,18 @@ async def test_a_text_is_checked(open_door: OpenDoor) -> None:
         ],
     }  # fmt: skip
     assert accepted == {"valid": True, "errors": []}
+
+
+async def test_a_list_that_is_known_is_not_sent(replicas: Replicas) -> None:
+    """Experience 4.2: the list of flows has an ETag, which is another for other flows."""
+    libraries = (a_library(a_flow(code("a"))), a_library(a_flow(code("a"), name="other")))
+    tags: list[str] = []
+    for library in libraries:
+        async with opened(await replicas.start(library)) as door:
+            tags.append((await door.get("/api/v1/flows")).headers["etag"])
+            for tag in tags:
+                again = await door.get("/api/v1/flows", headers={"If-None-Match": tag})
+                assert (again.status_code == 304) is (tag == tags[-1])
 
 
 async def test_a_text_that_is_too_long_is_refused(open_door: OpenDoor) -> None:
