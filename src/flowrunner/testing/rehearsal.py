@@ -45,6 +45,7 @@ from flowrunner.testing.scripts import (
 from flowrunner.testing.stage import Stage, nothing_stored
 from flowrunner.testing.telling import told_of
 from flowrunner.testing.told import Told
+from flowrunner.testing.waiting import finished
 from flowrunner.wire.tasks import TaskError, TaskReport
 
 RUN = RunId(UUID("01900000-0000-7000-8000-000000000000"))
@@ -94,7 +95,7 @@ def rehearse(
         definition_hash=definition.hash,
     )
     play = _Play(definition, meta, body, Agents(agents or {}, default), approvals or {})
-    return asyncio.run(play.run(launched))
+    return finished(play.run(launched))
 
 
 class _Play:

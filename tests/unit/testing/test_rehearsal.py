@@ -199,3 +199,11 @@ def test_a_rehearsal_can_be_repeated() -> None:
 
     assert {story.status for story in stories} == {"completed"}
     assert {story.seconds for story in stories} == {60.0}
+
+
+@pytest.mark.anyio
+async def test_a_test_that_is_async_rehearses_as_any_other() -> None:
+    """F35: `rehearse` is one plain call, whatever event loop runs around it."""
+    flow = Flow("demo", [Step("a", run="Say it.")], lambda ctx: Report(str(ctx.results["a"])))
+
+    assert rehearse(flow, agents={"a": "said"}).markdown == "said"
