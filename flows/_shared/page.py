@@ -101,7 +101,7 @@ def _header_rows(header: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     yield "Cost", f"${cost / 1_000_000:.4f}" if isinstance(cost, int) and cost else ""
     seconds = header["seconds"]
     yield "Duration", f"{seconds:.0f} s" if isinstance(seconds, float) else ""
-    yield "Degraded", "yes" if header["degraded"] else "no"
+    yield "Degraded", "yes" if header["degraded"] else ""
     yield "Run", code_span(str(header["run"]))
 
 

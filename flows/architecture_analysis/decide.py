@@ -21,6 +21,7 @@ from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.severity import demote, stands
 from flowrunner.wire.findings import Finding, Severity
 
+from .._shared.gaps import holes, silence, some
 from .._shared.seats import Seat
 from .._shared.verifying import Checked, check
 from . import picture, risk
@@ -31,7 +32,6 @@ from .verify import STEP, candidates, cases
 from .weigh import Scales, Weighed
 
 Word = Literal["sound", "risks", "unproven", "inconclusive"]
-_NAMED = 5
 
 
 class Judgement(BaseModel):
@@ -112,16 +112,16 @@ def _reasons(
     seats, risks = said
     if not stock.inventory.files:
         yield "there is no source to analyse"
-    yield from _silence([seat for seat in seats if seat.fate not in {"skipped", "excluded"}])
-    for gap in stock.ground.gaps:
-        yield f"not analysed, {gap.reason}: {', '.join(gap.examples)}"
+    called = [seat for seat in seats if seat.fate not in {"skipped", "excluded"}]
+    yield from silence(called, static="only what code can see was looked at")
+    yield from holes(stock.ground, "analysed")
     if stock.inventory.unread:
-        yield f"files that do not parse: {_some(stock.inventory.unread)}"
+        yield f"files that do not parse: {some(stock.inventory.unread)}"
     by_reason: dict[str, list[str]] = {}
     for name, why in checked.unruled.items():
         by_reason.setdefault(why, []).append(name)
     for why, names in sorted(by_reason.items()):
-        yield f"'{STEP}': not verified, {why}: {_some(names)}"
+        yield f"'{STEP}': not verified, {why}: {some(names)}"
     standing = sum(counts(each) for each in risks)
     if standing:
         yield f"risks of medium level or above that stand: {standing}"
@@ -131,21 +131,6 @@ def _reasons(
     grave = [f for f in findings if f.claim.severity in {Severity.CRITICAL, Severity.MAJOR}]
     if grave:
         yield f"findings that are major or critical: {len(grave)}"
-
-
-def _silence(called: Sequence[Seat]) -> Iterator[str]:
-    for seat in called:
-        if seat.fate != "answered":
-            yield f"'{seat.key}' gave no usable answer: {seat.detail or seat.fate}"
-    said = [seat for seat in called if seat.has_said]
-    unasked = [seat.key for seat in said if not seat.model_asked]
-    if unasked and len(unasked) == len(said):
-        yield "no model was asked: only what code can see was looked at"
-    elif unasked:
-        yield f"without a model, by static checks only: {', '.join(unasked)}"
-    short = [seat.key for seat in said if seat.truncated]
-    if short:
-        yield f"stopped before the end: {', '.join(short)}"
 
 
 def _deferred(stock: Stock, risks: Sequence[Weighed], checked: Checked) -> Iterator[str]:
@@ -162,8 +147,3 @@ def _assumptions(stock: Stock) -> Iterator[str]:
     if not stock.inventory.has_history:
         yield "there is no git history: nothing is said of how often files change"
     yield from stock.ground.scope.notes
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -29,8 +29,8 @@ from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.severity import Caps, cap, demote, stands
 from flowrunner.wire.findings import Citation, Finding, Severity, Verdict
 
+from .._shared.gaps import holes, silence, some
 from .._shared.ground import Ground
-from .._shared.seats import Seat
 from .._shared.verifying import Checked
 from .fold import Folded
 from .verify import verified
@@ -38,7 +38,6 @@ from .verify import verified
 CAPS = Caps()
 
 Word = Literal["approve", "comment", "block", "inconclusive", "rejected"]
-_NAMED = 5
 
 
 class Judgement(BaseModel):
@@ -111,29 +110,14 @@ def _reasons(ground: Ground, folded: Folded, findings: Sequence[Finding]) -> Ite
         yield "there was nothing to review"
     elif not called:
         yield "no reviewer was called"
-    yield from _silence(called)
+    static = "only static checks were made"
+    yield from silence(called, who="reviewer ", static=static)
     if ground.is_elsewhere:
         yield "the head is not checked out: reviewers read other files than those it has"
-    for gap in ground.gaps:
-        yield f"not reviewed, {gap.reason}: {_some(gap.examples, gap.count)}"
+    yield from holes(ground, "reviewed")
     if folded.unread and any(seat.has_said for seat in called):
-        yield f"no answer says that it read {_some(folded.unread, len(folded.unread))}"
+        yield f"no answer says that it read {some(folded.unread, len(folded.unread))}"
     yield from _faults(findings)
-
-
-def _silence(called: Sequence[Seat]) -> Iterator[str]:
-    for seat in called:
-        if seat.fate != "answered":
-            yield f"reviewer '{seat.key}' gave no usable answer: {seat.detail or seat.fate}"
-    answered = [seat for seat in called if seat.has_said]
-    unasked = [seat.key for seat in answered if not seat.model_asked]
-    if unasked and len(unasked) == len(answered):
-        yield "no model was asked: only static checks were made"
-    elif unasked:
-        yield f"without a model, by static checks only: {', '.join(unasked)}"
-    short = [seat.key for seat in answered if seat.truncated]
-    if short:
-        yield f"stopped before the end: {', '.join(short)}"
 
 
 def _faults(findings: Sequence[Finding]) -> Iterator[str]:
@@ -153,15 +137,15 @@ def _unverified(checked: Checked) -> Iterator[str]:
     for name, why in checked.unruled.items():
         by_reason.setdefault(why, []).append(name)
     for why, names in sorted(by_reason.items()):
-        yield f"'verify': not verified, {why}: {_some(names, len(names))}"
+        yield f"'verify': not verified, {why}: {some(names, len(names))}"
 
 
 def _deferred(ground: Ground, folded: Folded, checked: Checked) -> Iterator[str]:
     """Tell what was put off, and what would bring it back."""
     for gap in ground.gaps:
-        files = _some(gap.examples, gap.count)
+        files = some(gap.examples, gap.count)
         yield f"{files} ({gap.reason}): review again with paths that name them"
-    if folded.findings and not checked.ruled:
+    if any(seat.model_asked for seat in folded.seats) and folded.findings and not checked.ruled:
         yield "no verifier has tried to refute the findings: read each one's quotation yourself"
     if checked.beyond:
         yield f"{checked.beyond} findings were beyond what is verified in one run: narrow the paths"
@@ -170,13 +154,7 @@ def _deferred(ground: Ground, folded: Folded, checked: Checked) -> Iterator[str]
 def _assumptions(ground: Ground) -> Iterator[str]:
     for left in ground.left_out:
         if left not in ground.gaps:
-            yield f"not handed to reviewers, {left.reason}: {_some(left.examples, left.count)}"
+            yield f"not handed to reviewers, {left.reason}: {some(left.examples, left.count)}"
     if ground.diff_cut:
         yield f"reviewers saw the difference without its last {ground.diff_cut} characters"
     yield from ground.scope.notes
-
-
-def _some(names: Sequence[str], count: int) -> str:
-    shown = ", ".join(names[:_NAMED])
-    more = count - len(names[:_NAMED])
-    return f"{shown} and {more} more" if more else shown

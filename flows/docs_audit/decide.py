@@ -21,13 +21,13 @@ from flowrunner import Context
 from flowrunner.evidence.citations import is_supported
 from flowrunner.wire.findings import Finding, Severity, Verdict
 
+from .._shared.gaps import holes, some
 from .._shared.verifying import Checked, check
 from .compare import Compared
 from .examine import STEP, cases
 from .survey import Ledger
 
 Word = Literal["accurate", "outdated", "unproven", "inconclusive"]
-_NAMED = 5
 _FALSE = frozenset({Verdict.REFUTED, Verdict.PARTIALLY_REFUTED})
 
 
@@ -100,9 +100,8 @@ def _reasons(
         yield "a reader stopped before the end"
     pages = (*ledger.unread, *compared.unread)
     if pages:
-        yield f"no agent has read {_some(pages)}"
-    for gap in ledger.ground.gaps:
-        yield f"not audited, {gap.reason}: {', '.join(gap.examples)}"
+        yield f"no agent has read {some(pages)}"
+    yield from holes(ledger.ground, "audited")
     yield from _unexamined(compared, checked, undecided)
     false = [f for f in (*compared.faults, *checked.findings) if _is_false(f, compared)]
     if false:
@@ -120,7 +119,7 @@ def _unexamined(
     for name, why in checked.unruled.items():
         by_reason.setdefault(why, []).append(name)
     for why, names in sorted(by_reason.items()):
-        yield f"'{STEP}': not verified, {why}: {_some(names)}"
+        yield f"'{STEP}': not verified, {why}: {some(names)}"
     rest = len(undecided) - len(checked.unruled)
     if rest > 0:
         yield f"statements that could not be decided: {rest}"
@@ -130,7 +129,7 @@ def _unexamined(
 
 def _deferred(ledger: Ledger, compared: Compared) -> Iterator[str]:
     if ledger.unread:
-        yield f"{_some(ledger.unread)}: audit with band=medium, or with paths that name them"
+        yield f"{some(ledger.unread)}: audit with band=medium, or with paths that name them"
     if compared.beyond:
         yield f"{compared.beyond} statements were beyond what one run examines: narrow the paths"
     if ledger.unlisted:
@@ -140,11 +139,8 @@ def _deferred(ledger: Ledger, compared: Compared) -> Iterator[str]:
 def _assumptions(ledger: Ledger, compared: Compared) -> Iterator[str]:
     yield "changelogs, decisions and plans tell of other times: of them only links were checked"
     for left in ledger.ground.left_out:
-        yield f"not audited, {left.reason}: {', '.join(left.examples)}"
+        if left not in ledger.ground.gaps:
+            yield f"not audited, {left.reason}: {some(left.examples, left.count)}"
+    yield from ledger.ground.scope.notes
     if compared.covered and compared.seat.model_asked:
         yield f"{compared.covered} statements of agents were such as code had judged already"
-
-
-def _some(names: tuple[str, ...] | list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -12,6 +12,7 @@ from flowrunner import Report, ReportContext
 from flowrunner.evidence.docs.statements import Kind
 from flowrunner.evidence.sarif import FailedReviewer, sarif
 from flowrunner.evidence.text import code_span, inline
+from flowrunner.wire.findings import Finding
 
 from .._shared.header import header_of, plain
 from .._shared.kinds import Kind as Alike
@@ -23,7 +24,7 @@ from .decide import Judgement
 from .survey import Ledger
 
 SCHEMA = "docs-audit/1"
-LISTED = 100
+LISTED, UNDECIDED = 100, 40
 _SENTENCES = {
     "accurate": "Every page was read, and every statement that was found is borne out.",
     "outdated": "Readers are told things that are not so.",
@@ -155,12 +156,17 @@ def _undecided(judgement: Judgement) -> str:
     if not judgement.undecided:
         return ""
     unruled = judgement.checked.unruled if judgement.checked else {}
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    for finding in judgement.undecided:
+        why = unruled.get(finding.id, "nobody could decide it")
+        alike.setdefault((finding.claim.title, why), []).append(finding)
     lines = ["## Not decided", "", "| Statement | Place | Why |", "|---|---|---|"]
-    for finding in judgement.undecided[:LISTED]:
-        place = code_span(f"{finding.claim.file}:{finding.claim.line_start}", in_table=True)
-        why = inline(unruled.get(finding.id, "nobody could decide it"))
-        lines.append(f"| {inline(finding.claim.title)} | {place} | {why} |")
-    more = len(judgement.undecided) - LISTED
+    for (title, why), same in list(alike.items())[:UNDECIDED]:
+        claim = same[0].claim
+        others = f" and {len(same) - 1} more" if len(same) > 1 else ""
+        place = code_span(f"{claim.file}:{claim.line_start}", in_table=True)
+        lines.append(f"| {inline(title)} | {place}{others} | {inline(why)} |")
+    more = sum(map(len, list(alike.values())[UNDECIDED:]))
     return "\n".join([*lines, *(["", f"{more} more are in the JSON report."] if more > 0 else [])])
 
 

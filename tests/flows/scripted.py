@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flowrunner.core.model import Failure
+from flowrunner.dispatch.static.prompt import read_wish
 from flows.rehearsal import FLOWS, Rehearsal, rehearse, step_of
 from unit.evidence.projects import a_project
 
@@ -46,11 +47,24 @@ def rehearse_well(
         for known in (key, step_of(key)):
             if known in replaced:
                 return replaced[known]
-        if step_of(key) in {"verify", "examine"}:
-            return json.dumps(_rulings(run[0].prompts[key], step_of(key)))
-        return json.dumps(_answer(name, step_of(key)))
+        return json.dumps(answer_of(name, step_of(key), run[0].prompts[key]))
 
     return rehearse(root, answers, band=band, name=name, started=run.append)
+
+
+def answer_of(name: str, step: str, prompt: str) -> Said:
+    """Return what a good agent answers to *prompt*."""
+    if step in {"verify", "examine"}:
+        return _rulings(prompt, step)
+    said = _answer(name, step)
+    files = read_wish(prompt).files or ()
+    if "statements" in said:
+        return {
+            **said,
+            "statements": said["statements"] if "README.md" in files else [],
+            "pages_read": files,
+        }
+    return {**said, "reviewed_files": files} if "findings" in said else said
 
 
 def agent_steps(name: str) -> list[str]:
@@ -63,7 +77,7 @@ def _answer(name: str, step: str) -> Said:
         case "docs-audit", "extract":
             said = {"file": "README.md", "line_start": 3, "quote": "An amount may be nothing."}
             stated = [{**said, "says": "an amount may be nothing", "about": "behaviour"}]
-            return {"statements": stated, "pages_read": ["README.md"], "summary": "Read."}
+            return {"statements": stated, "summary": "Read."}
         case "architecture-analysis", "risk":
             scales = {"likelihood": "high", "impact": "high"}
             risk = {**CLAIMED, **scales, "title": "It divides by nothing"}
@@ -82,7 +96,7 @@ def _answer(name: str, step: str) -> Said:
 
 
 def _looked(findings: list[Said]) -> Said:
-    return {"findings": findings, "reviewed_files": list(FILES), "summary": "Looked."}
+    return {"findings": findings, "summary": "Looked."}
 
 
 def _rulings(prompt: str, step: str) -> Said:

@@ -149,9 +149,28 @@ def test_what_is_no_defect_is_not_told(tmp_path: Path, persona: str, text: str) 
 
 def test_a_package_may_import_what_it_offers(tmp_path: Path) -> None:
     """What an __init__.py imports is there for others to import."""
-    root = a_project(tmp_path, {"app/__init__.py": "from .a import x\n", "app/a.py": "x = 1\n"})
+    files = {"app/__init__.py": "from .a import x\nfrom .a import *\n", "app/a.py": "x = 1\n"}
+    root = a_project(tmp_path, files)
 
-    assert rules(ask(root, "newcomer")) == []
+    assert rules(ask(root, "newcomer")) == rules(ask(root, "structural-analyst")) == []
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [("from .compat import json", ["F401"]), ("from app.compat import *", []), ("", ["F401"] * 2)],
+    ids=["one", "all", "none"],
+)
+def test_an_import_for_another_module_is_used(
+    tmp_path: Path, taken: str, expected: list[str]
+) -> None:
+    """A module of names for others to take them from is no heap of forgotten imports."""
+    files = {
+        "app/__init__.py": "",
+        "app/compat.py": "import json\nfrom os import path as p\n",
+        "app/use.py": f"{taken}\nx = json\n",
+    }
+
+    assert rules(ask(a_project(tmp_path, files), "newcomer")) == expected
 
 
 def test_newer_grammar_is_no_error(tmp_path: Path) -> None:

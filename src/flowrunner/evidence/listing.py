@@ -43,4 +43,4 @@ def _walk(root: Path) -> Iterator[str]:
             for name in folders
             if name not in _NOT_SOURCES and not (here / name / "pyvenv.cfg").exists()
         ]
-        yield from ((here / name).relative_to(root).as_posix() for name in files)
+        yield from ((here / name).relative_to(root).as_posix() for name in files if name != ".git")

@@ -46,7 +46,10 @@ class ScopedFile(BaseModel):
 
 
 class Scope(BaseModel):
-    """The answer of the first step; *notes* says what a reader must know before trusting it."""
+    """The answer of the first step; *notes* says what a reader must know before trusting it.
+
+    *nameless* counts files whose names cannot be written down: nobody can be handed them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,6 +59,7 @@ class Scope(BaseModel):
     head: str | None = None
     commit: str | None = None
     notes: tuple[str, ...] = ()
+    nameless: int = 0
 
     @property
     def lines_changed(self) -> int:
@@ -188,8 +192,6 @@ def _finish(
 ) -> Scope:
     known = sorted(set(changes), key=lambda change: change.path)
     named = [change for change in known if change.path == printable(change.path)]
-    if len(named) < len(known):
-        notes.append(f"{len(known) - len(named)} files left out: their names are not UTF-8")
     commit = head_commit(root)
     return Scope(
         files=tuple(_scoped(change) for change in named),
@@ -198,6 +200,7 @@ def _finish(
         head=ends[1],
         commit=None if isinstance(commit, GitFailure) else commit,
         notes=tuple(notes),
+        nameless=len(known) - len(named),
     )
 
 

@@ -135,7 +135,7 @@ def test_a_name_that_json_cannot_carry_is_noted(tmp_path: Path) -> None:
     scope = build_scope(tmp_path)
 
     assert paths(scope) == ["a.py"]
-    assert scope.notes == ("1 files left out: their names are not UTF-8",)
+    assert scope.nameless == 1
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def _lint(root: Path, sources: Sequence[Source], lens: Lens, clock: Clock, work:
     if answer.failed and len(answer.failed) == len(paths):
         raise StaticAgentError(f"ruff judged no file: {next(iter(answer.failed.values()))}")
     work.unchecked |= answer.failed
-    for found in believed(answer.diagnostics, paths):
+    for found in believed(answer.diagnostics, paths, Project(root)):
         if rule := rules.get(found.code):
             hit = Hit(rule, found.row, found.message, found.end_row, found.fix)
             work.hits.append((paths[found.path], hit))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from flowrunner.dispatch.static.linter import SYNTAX_ERROR, Diagnostic
-from flowrunner.dispatch.static.sources import Source
+from flowrunner.dispatch.static.sources import Project, Source
 
 _SAFE_VARIANT = "seems safe"
 _SWALLOWED = frozenset({"S110", "S112"})
@@ -29,20 +29,29 @@ _METHODS = frozenset(
 )
 _TARGET = re.compile(r"\s*([\w.]+)\s*(?::[^=]+)?=\s*[\w.]+\(")
 CLOSED_WITHIN = 60
+_IMPORTED = re.compile(r"`(?:[^`]*[. ])?(\w+)` imported but unused")
 _DEFINITION = re.compile(r"(?:async\s+def|def|class)\s")
 _WANTS_ERROR = re.compile(r"raises|warns|suppress|Raises|Warns")
 _OTHERS_MAY_WRITE = re.compile(r"0o\d*[2367]`")
 
 
-def believed(found: Sequence[Diagnostic], sources: Mapping[str, Source]) -> Iterator[Diagnostic]:
+def believed(
+    found: Sequence[Diagnostic], sources: Mapping[str, Source], project: Project
+) -> Iterator[Diagnostic]:
     """Yield what is worth a reader's time, in order."""
     swallowed = {(each.path, each.row) for each in found if each.code in _SWALLOWED}
     for each in _first_syntax_errors(found):
         doubt = _DOUBTS.get(each.code)
         twice = each.code == "BLE001" and (each.path, each.row) in swallowed
         doubted = doubt is not None and doubt(each, sources[each.path])
-        if not (doubted or twice or _SAFE_VARIANT in each.message):
+        if not (doubted or twice or _SAFE_VARIANT in each.message or _is_used(each, project)):
             yield each
+
+
+def _is_used(found: Diagnostic, project: Project) -> bool:
+    """Return whether an import that its own module does not need is there for another one."""
+    name = _IMPORTED.match(found.message) if found.code == "F401" else None
+    return name is not None and project.is_imported_from(found.path, name[1])
 
 
 def _first_syntax_errors(found: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
@@ -147,6 +156,7 @@ _DOUBTS: Mapping[str, Callable[[Diagnostic, Source], bool]] = {
     "E741": _is_readable,
     "ERA001": _is_remark,
     "F401": _is_offered,
+    "F403": _is_offered,
     "F811": _is_import,
     "PLW0133": _is_expected,
     "S103": _is_private,

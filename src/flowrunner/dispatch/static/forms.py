@@ -47,7 +47,7 @@ def _statements(wish: Wish, root: Path) -> Json:
     audit = Audit(root)
     pages = [page for path in wish.files or () if (page := audit.page(path)) is not None]
     found = [said for page in pages for said in _said(page, audit)]
-    summary = f"{UNASKED}: these are {len(found)} statements that a program can read off a page."
+    summary = f"{UNASKED}: statements that a program can read off a page: {len(found)}."
     return _json(
         Extract(
             statements=tuple(found[:MOST]),

@@ -51,6 +51,20 @@ class Project:
             found[fault.path] = (*found.get(fault.path, ()), fault)
         return found
 
+    @cached_property
+    def _offers(self) -> frozenset[tuple[str, str]]:
+        modules = self.documents.facts.modules
+        return frozenset(
+            (home.path, found.name)
+            for module in modules.by_path.values()
+            for found in module.imports
+            if found.name is not None and (home := modules.find(found.target)) is not None
+        )
+
+    def is_imported_from(self, path: str, name: str) -> bool:
+        """Return whether a file of the project imports *name* from the module in *path*."""
+        return (path, name) in self._offers or (path, "*") in self._offers
+
     def has(self, path: str) -> bool:
         """Return whether a relative path names something inside the project."""
         inside = not isinstance(confine(self.root, path), Refusal)

@@ -16,6 +16,7 @@ from flowrunner.evidence.listing import list_files
 from flowrunner.evidence.modules import is_aside
 from flowrunner.evidence.structure.edges import Edge, Outside, is_counted, read_edges
 from flowrunner.evidence.structure.history import read_churn
+from flowrunner.evidence.tree import printable
 
 _ROOTS = frozenset({"src", "lib", "packages", "apps", "internal", "pkg", "cmd", "services"})
 PARTED = 4
@@ -71,8 +72,9 @@ class Survey:
 
     @classmethod
     def of(cls, root: Path) -> Survey:
-        """Survey what git lists, or a walk finds."""
-        return cls(Facts(root, list_files(root).paths))
+        """Survey what git lists, or a walk finds, but for names that cannot be written down."""
+        paths = (path for path in list_files(root).paths if path == printable(path))
+        return cls(Facts(root, tuple(paths)))
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
