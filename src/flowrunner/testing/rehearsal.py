@@ -139,6 +139,7 @@ class _Play:
         """
         stage = self._stage
         while stage.letters.empty() and self._code:
+            await stage.settled()
             is_computing = stage.parked < len(self._code)
             if not await self._hear(None if is_computing else _MOMENT_SECONDS):
                 break

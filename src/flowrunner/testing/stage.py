@@ -22,6 +22,7 @@ from flowrunner.engine.letters import Answer, Delivered
 from flowrunner.engine.views import RunView
 from flowrunner.engine.waiting import CallWaiters
 
+_TURNS = 1000
 _Due: TypeAlias = tuple[float, int, Answer]
 _Letter: TypeAlias = tuple[Delivered, "asyncio.Future[Verdict]"]
 
@@ -40,6 +41,8 @@ class Stage:
     _due: list[_Due] = field(default_factory=list[_Due])
     _order: int = 0
     _parked: Counter[int] = field(default_factory=Counter[int])
+    _seen: int = 0
+    """How many events those who wait for a call have looked at."""
     _waiters: CallWaiters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +89,21 @@ class Stage:
     def close(self) -> None:
         self._waiters.close()
 
+    async def settled(self) -> None:
+        """Let go on who waits for a call that has its answer: *parked* counts the others then.
+
+        Counted by turns of the loop, not by time: a machine that is busy changes nothing.
+        """
+        for _ in range(_TURNS):
+            if self._seen == len(self.events) or not self.parked:
+                break
+            await asyncio.sleep(0)
+        for _ in range(2):
+            # A future that is set resumes who awaits it in the next turn.
+            await asyncio.sleep(0)
+
     async def _refreshed(self, _run_id: RunId) -> RunView:
+        self._seen = len(self.events)
         return self.view
 
     # What a code step's calls need.

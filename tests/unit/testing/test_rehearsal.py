@@ -207,3 +207,18 @@ async def test_a_test_that_is_async_rehearses_as_any_other() -> None:
     flow = Flow("demo", [Step("a", run="Say it.")], lambda ctx: Report(str(ctx.results["a"])))
 
     assert rehearse(flow, agents={"a": "said"}).markdown == "said"
+
+
+def test_a_busy_machine_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F35: who waits for a call goes on when its answer is there, though no moment is left to it."""
+    monkeypatch.setattr("flowrunner.testing.rehearsal._MOMENT_SECONDS", 0.0)
+
+    async def ask(ctx: Context) -> list[object]:
+        answers = [await ctx.agent(None, f"Question {n}", key=f"q{n}") for n in range(5)]
+        return [each.output for each in answers]
+
+    flow = Flow("demo", [Step("ask", "code", run=ask)], lambda ctx: Report(str(ctx.results["ask"])))
+
+    for _ in range(20):
+        told = rehearse(flow, agents={"*": "yes"})
+        assert (told.status, told.markdown) == ("completed", str(["yes"] * 5))
