@@ -196,6 +196,10 @@ async def tell_live(
 
 def ended(head: RunHead, end: Act | None, before: str) -> ConflictError:
     """Say how the run ended, by whom and when, before it *before*."""
+    if not head.status.is_terminal:
+        # Ended and begun anew again and again, between question and answer.
+        message = f"the run ended and began anew before it {before}"
+        return ConflictError(message, hint="ask again", status=head.status.value)
     at = head.finished_at if end is None else end.at
     actor = "" if end is None else end.actor
     by = f" by {actor}" if actor else ""

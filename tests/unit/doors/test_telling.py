@@ -10,8 +10,9 @@ import pytest
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
 from flowrunner.core.model import RunId, RunStatus
+from flowrunner.db.lookup import RunHead
 from flowrunner.engine.residents import Residents
-from flowrunner.service.control import tell_live
+from flowrunner.service.control import ended, tell_live
 from flowrunner.service.finding import RunFinder, uuid7
 
 pytestmark = pytest.mark.anyio
@@ -62,3 +63,13 @@ async def test_an_end_that_was_undone_is_no_reason(
 
     assert verdict is expected
     assert len(world.told) == tells
+
+
+def test_what_lives_is_not_said_to_have_ended() -> None:
+    """F36: who lost every race is told how the run stands, and to ask again."""
+    head = RunHead(RunId(uuid7()), RUNNING, 7, None)
+
+    told = ended(head, None, "could be paused")
+
+    assert str(told) == "the run ended and began anew before it could be paused"
+    assert (told.context, told.hint) == ({"status": "running"}, "ask again")
