@@ -12,7 +12,7 @@ from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, done, failed
 from fixtures.libraries import a_flow, a_library, code
 from fixtures.proxy import Fate, Proxy
-from fixtures.runs import ended, launch, report, steps
+from fixtures.runs import ended, lapse, launch, report, steps
 from fixtures.services import Replicas
 from fixtures.steering import tale, tasks
 from fixtures.waiting import until
@@ -194,7 +194,7 @@ async def test_code_that_fails_and_is_tried_again_keeps_its_answers(
     await service.tasks.report(a.task_id, done(a, "A"))
     (b,) = await dispatcher.take(run_id, "v/b")
     await until(lambda: retrying(database, run_id))
-    await database.sql("UPDATE flow_timers SET due_at = clock_timestamp()")
+    await lapse(database, service, run_id)
     await until(lambda: len(begun) == 2, 15.0)
     await service.tasks.report(b.task_id, done(b, "B"))
 

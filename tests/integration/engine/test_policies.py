@@ -9,7 +9,7 @@ import pytest
 from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, done, failed
 from fixtures.libraries import a_flow, a_library, agent, code
-from fixtures.runs import ended, lapse, launch, report, run_row, steps
+from fixtures.runs import ended, lapse, launch, report, run_row, steps, wake
 from fixtures.services import Replicas
 from fixtures.steering import asked, said, tale, tasks
 from fixtures.waiting import until
@@ -152,7 +152,7 @@ async def test_a_deadline_ends_whatever_is_blocked(
     await database.sql(
         "UPDATE flow_timers SET due_at = clock_timestamp() WHERE kind = 'run_deadline'"
     )
-    await service.reaper.look()
+    wake(service, "alarms")
 
     assert await ended(service, run_id) == "failed"
     assert (await run_row(database, run_id))["error"]["code"] == "run_deadline"
