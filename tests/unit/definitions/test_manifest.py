@@ -154,7 +154,23 @@ def test_names_are_those_that_the_model_reads(
 
     plan = plan_launch(a_definition(input=Aliased), raw, None, PROJECT)
 
-    assert plan.input_json["question"] == "x"
+    assert plan.input_json[known] == "x"
+    assert Aliased.model_validate(plan.input_json).question == "x"
+
+
+def test_an_input_that_would_be_lost_is_refused() -> None:
+    """P11, P9: what is written by one name and read by another would silently be its default."""
+
+    class Lost(BaseModel):
+        depth: int = Field(default=1, validation_alias="deep")
+
+    with pytest.raises(InvalidInputError) as caught:
+        plan_launch(a_definition(input=Lost), {"deep": 5}, None, PROJECT)
+
+    (problem,) = caught.value.problems
+    assert problem.message == (
+        "the input cannot be stored: 'depth' is written by that name, and not read by it"
+    )
 
 
 def test_a_rule_over_fields_is_told_without_its_wrapping() -> None:
