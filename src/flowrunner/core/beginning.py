@@ -19,7 +19,7 @@ def offer(deciding: Deciding, number: int) -> None:
     """Begin a step that became ready, or ask what has to be asked before."""
     if not deciding.step(number).is_ready:
         return
-    if deciding.run.failure is not None:
+    if deciding.draft.failure is not None:
         deciding.emit(ev.StepCancelled(number, "sibling_failed"))
     elif needs_preparing(deciding.spec(number), deciding.step(number)):
         deciding.asks[Prepare(number)] = None

@@ -8,9 +8,11 @@ from typing import Any
 
 from flowrunner.core.graph import Graph, OnFail, OnSkip, StepSpec
 from flowrunner.core.model import (
+    Failure,
     Family,
     Opening,
     RunState,
+    RunStatus,
     StepState,
     StepStatus,
     opening,
@@ -26,11 +28,24 @@ class Draft:
     have ended to go on.
     """
 
-    __slots__ = ("_base", "_changed", "_run", "_specs", "complete", "lost", "woken")
+    __slots__ = (
+        "_base",
+        "_changed",
+        "_moved",
+        "_ready",
+        "_remaining",
+        "_run",
+        "_specs",
+        "complete",
+        "lost",
+        "woken",
+    )
 
     def __init__(self, state: RunState) -> None:
         self._base = state
         self._run = state
+        # What the run's counters have moved by; they change with every event, the rest seldom.
+        self._moved = self._remaining = self._ready = 0
         self._changed: dict[int, StepState] = {}
         self._specs: list[StepSpec] = []
         self.woken: list[int] = []
@@ -44,7 +59,24 @@ class Draft:
     @property
     def run(self) -> RunState:
         """The run-level fields as of now; its *steps* and *children* are those of the beginning."""
+        if self._moved or self._remaining or self._ready:
+            self._run = replace(
+                self._run,
+                version=self._run.version + self._moved,
+                remaining=self._run.remaining + self._remaining,
+                ready=self._run.ready + self._ready,
+            )
+            self._moved = self._remaining = self._ready = 0
         return self._run
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's status; as cheap as `run` is not."""
+        return self._run.status
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._run.failure
 
     @property
     def size(self) -> int:
@@ -71,7 +103,7 @@ class Draft:
         added = [self._changed[number] for number in range(known, self.size)]
         old = {number: step for number, step in self._changed.items() if number < known}
         return replace(
-            self._run,
+            self.run,
             steps=self._base.steps.updated(old).extended(added),
             children=self._base.children.extended(self._specs),
         )
@@ -79,14 +111,19 @@ class Draft:
     # What the meaning of events is made of.
 
     def set_run(self, **fields: Any) -> None:
-        self._run = replace(self._run, **fields)
+        self._run = replace(self.run, **fields)
+
+    def count_event(self) -> None:
+        """The version moves by one with every event."""
+        self._moved += 1
 
     def add(self, spec: StepSpec, state: StepState) -> int:
         """Append a child; return its number."""
         number = self.size
         self._specs.append(spec)
         self._changed[number] = state
-        self.set_run(remaining=self._run.remaining + 1, ready=self._run.ready + state.is_ready)
+        self._remaining += 1
+        self._ready += state.is_ready
         if state.is_ready:
             self.woken.append(number)
         return number
@@ -95,11 +132,9 @@ class Draft:
         """Replace a step's state; keep the run's counters and the lists of what woke."""
         before = self.step(number)
         self._changed[number] = after
-        ended = after.status.is_terminal - before.status.is_terminal
         woke = after.is_ready - before.is_ready
-        if ended or woke:
-            run = self._run
-            self._run = replace(run, remaining=run.remaining - ended, ready=run.ready + woke)
+        self._remaining -= after.status.is_terminal - before.status.is_terminal
+        self._ready += woke
         if woke > 0:
             self.woken.append(number)
         elif after.status is StepStatus.PENDING and after.opening is Opening.NEVER:

@@ -22,8 +22,8 @@ from flowrunner.core.model import (
 
 
 def apply(draft: Draft, event: ev.Event) -> None:
-    """Change what *event* means; the version moves by one with every event."""
-    draft.set_run(version=draft.run.version + 1)
+    """Change what *event* means."""
+    draft.count_event()
     match event:
         case ev.RunStarted(excluded=excluded):
             _start(draft, excluded)

@@ -21,18 +21,20 @@ def decide(state: RunState, inputs: Sequence[inp.Input]) -> Decision:
 
     The order of a batch does not decide how the run ends: `precedence` does (D2-33).
     """
+    return decide_and_fold(state, inputs)[0]
+
+
+def decide_and_fold(state: RunState, inputs: Sequence[inp.Input]) -> tuple[Decision, RunState]:
+    """As `decide`, with what `fold` would make of the events: deciding has done that work."""
     deciding = Deciding(state)
     verdicts = [Verdict.LATE] * len(inputs)
     for index in _order(inputs, len(state.graph.steps)):
         verdicts[index] = _take(deciding, inputs[index])
     asks = _advance(deciding)
-    return Decision(
-        tuple(deciding.events),
-        tuple(deciding.guards),
-        tuple(deciding.timers),
-        asks,
-        tuple(verdicts),
-    )
+    events = tuple(deciding.events)
+    guards, timers = tuple(deciding.guards), tuple(deciding.timers)
+    decision = Decision(events, guards, timers, asks, tuple(verdicts))
+    return decision, deciding.draft.freeze() if events else state
 
 
 def _order(inputs: Sequence[inp.Input], known: int) -> Iterable[int]:
@@ -51,7 +53,7 @@ def _take(deciding: Deciding, given: inp.Input) -> Verdict:
     """Turn one input into events, if it still means something."""
     if not is_possible(given, deciding.draft.size):
         return Verdict.LATE
-    match deciding.run.status:
+    match deciding.draft.status:
         case RunStatus.QUEUED:
             is_first = isinstance(given, inp.Launched)
             return settling.launch(deciding, given) if is_first else Verdict.LATE
@@ -134,7 +136,7 @@ def _advance(deciding: Deciding) -> tuple[Ask, ...]:
     """Begin whatever may begin, until nothing moves; return what has to be asked."""
     draft = deciding.draft
     at = 0
-    while deciding.run.status is RunStatus.RUNNING:
+    while draft.status is RunStatus.RUNNING:
         if draft.lost:
             _skip(deciding, draft.lost.pop())
         elif draft.complete:

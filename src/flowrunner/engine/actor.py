@@ -14,7 +14,7 @@ from flowrunner.core.errors import FlowRunnerError, NotFoundError
 from flowrunner.core.folding import fold
 from flowrunner.core.model import Ref, RunId
 from flowrunner.core.readiness import outstanding
-from flowrunner.core.scheduling import decide
+from flowrunner.core.scheduling import decide_and_fold
 from flowrunner.db.apply import Applied
 from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow
@@ -161,12 +161,12 @@ class Actor:
         known = set(self._asked)
         decision: Decision | None = None
         while True:
-            later = decide(view.state, [answer.given for answer in answers])
+            later, after = decide_and_fold(view.state, [answer.given for answer in answers])
             for answer in answers:
                 bodies.update(answer.bodies)
             bodies.update(needed_by(later.events))
             decision = later if decision is None else decision.then(later)
-            view = view.moved(fold(view.state, later.events), later.events, bodies)
+            view = view.moved(after, later.events, bodies)
             if len(decision.events) >= MOST_EVENTS:
                 self._ask_later(later.asks, view)
                 break

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Decision
-from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import Failure, Ref, unstarted
 from flowrunner.core.readiness import outstanding
-from flowrunner.core.scheduling import decide
+from flowrunner.core.scheduling import decide_and_fold
 from flowrunner.db.launch import LaunchVerdict, NewRun, launch
 from flowrunner.db.pool import Pool
 from flowrunner.db.runs import RunMeta
@@ -61,13 +60,13 @@ class Launcher:
         user code, follow as decisions of their own (D2-05, D2-35).
         """
         self._bodies.put({begun.meta.input_ref: begun.input_body})
-        decision = decide(unstarted(begun.graph), (begun.launched,))
+        decision, after = decide_and_fold(unstarted(begun.graph), (begun.launched,))
         view = RunView(begun.meta, unstarted(begun.graph), {}, {}, {})
-        view = view.committed(fold(view.state, decision.events), decision.events)
+        view = view.committed(after, decision.events)
         answers = await self._quick(decision.asks, view)
-        later = decide(view.state, [answer.given for answer in answers])
+        later, after = decide_and_fold(view.state, [answer.given for answer in answers])
         decision = decision.then(later)
-        view = view.committed(fold(view.state, later.events), later.events)
+        view = view.committed(after, later.events)
         bodies: dict[Ref, bytes] = {begun.meta.input_ref: begun.input_body}
         for answer in answers:
             bodies.update(answer.bodies)

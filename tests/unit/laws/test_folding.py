@@ -10,7 +10,7 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import unstarted
 from flowrunner.core.readiness import outstanding
-from flowrunner.core.scheduling import decide
+from flowrunner.core.scheduling import decide, decide_and_fold
 from stories import statuses
 from unit.laws.strategies import choices, launches
 from unit.laws.world import a_world, answers, likely, unlikely
@@ -44,6 +44,21 @@ def test_nothing_happened_is_nothing_folded(launch: Launch, picks: list[int]) ->
     for given_ in [*likely(world), *unlikely(world)]:
         fold(before, decide(before, [given_]).events)
     assert before == copy
+
+
+@given(launches(), choices, st.lists(st.integers(0, 99), max_size=5))
+def test_deciding_knows_what_folding_would_make_of_it(
+    launch: Launch, picks: list[int], chosen: list[int]
+) -> None:
+    """P7: the state that a decision comes with is its events folded, whatever it was told."""
+    world = a_world(*launch, picks)
+    options = [*likely(world), *unlikely(world)]
+    batch = [options[n % len(options)] for n in chosen]
+
+    decision, after = decide_and_fold(world.state, batch)
+
+    assert decision == decide(world.state, batch)
+    assert after == fold(world.state, decision.events)
 
 
 @given(launches(), choices, st.lists(st.integers(0, 99), max_size=4))
