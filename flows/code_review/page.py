@@ -75,13 +75,18 @@ def _verification(judgement: Judgement) -> str:
 
 
 def _findings(judgement: Judgement, computed: frozenset[str]) -> Iterator[str]:
-    by_id = {finding.id: finding for finding in judgement.findings}
-    shown = [by_id[name] for name in judgement.shown if name in by_id]
-    hidden = len(judgement.findings) - len(shown)
+    notes = judgement.checked.unruled if judgement.checked else None
+    # A kind of which anything is shown is told with all its places, so that its number is true.
+    shown = frozenset(judgement.shown)
+    kinds = [
+        kind
+        for kind in kinds_of(judgement.findings, notes)
+        if any(finding.id in shown for finding in kind.findings)
+    ]
+    hidden = len(judgement.findings) - sum(len(kind.findings) for kind in kinds)
     if not judgement.findings:
         yield "## Findings\n\nNone."
         return
-    kinds = kinds_of(shown, judgement.checked.unruled if judgement.checked else None)
     yield f"## Findings\n\n{kinds_table(kinds, computed)}"
     if hidden:
         yield f"{hidden} more of the same severities are not listed here; the JSON report has them."

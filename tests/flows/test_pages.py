@@ -7,7 +7,10 @@ import pytest
 from flows._shared.kinds import PLACES, Kind, kind_section, kinds_of, kinds_table
 from flows._shared.page import summaries
 from flows._shared.seats import Seat, merged
+from flows.code_review.decide import CAPS, Judgement
+from flows.code_review.page import Page, page
 from markdown_it import MarkdownIt
+from pydantic import JsonValue
 
 from flowrunner.evidence.folding import fold
 from flowrunner.evidence.tree import Tree
@@ -42,6 +45,22 @@ def test_findings_of_one_kind_are_told_once() -> None:
         f"{n:02}" for n in range(PLACES)
     ]
     assert "- and 3 more, in the JSON report" in section
+
+
+def test_a_kind_is_told_with_its_true_number() -> None:
+    """The cap on what is listed does not make fifty of sixty."""
+    found = alike(CAPS.per_severity + 7)
+    shown = tuple(finding.id for finding in found[: CAPS.per_severity])
+    judgement = Judgement(verdict="comment", reasons=(), findings=found, shown=shown)
+    header: dict[str, JsonValue] = {
+        "flow": "f", "band": "b", "project": "p", "census": {}, "input_tokens": None,
+        "output_tokens": None, "cost_microusd": None, "seconds": None, "degraded": False, "run": "r",
+    }  # fmt: skip
+
+    text = page(Page(judgement, (), header, (), partial=False))
+
+    assert f"Same, at {CAPS.per_severity + 7} places" in text
+    assert "not listed here" not in text
 
 
 def test_titles_that_differ_are_all_shown() -> None:

@@ -185,3 +185,15 @@ def test_a_long_chain_and_a_large_knot_are_searched_without_recursion() -> None:
     assert find_knots(arrows_of(chain)) == ()
     (knot,) = find_knots(arrows_of([*chain, ("05000", "00000")]))
     assert (len(knot.nodes), len(knot.way)) == (5001, 5002)
+
+
+def test_only_a_large_package_is_parted(tmp_path: Path) -> None:
+    """Small packages beside a large one, and scripts of one folder, are one component each."""
+    files = a_package(a="", b="", c="", d="", e="", f="", g="", h="")
+    files |= {f"plug/{name}.py": "" for name in ("__init__", "one")}
+    files |= {f"moves/v/{name}.py": "x = 1\n" for name in ("m1", "m2")} | {"run.py": "x = 1\n"}
+
+    names = {part.name for part in inventory(Survey.of(a_project(tmp_path, files))).parts}
+
+    assert {"plug", "moves/v", "run", "shop.a"} <= names
+    assert "plug.one" not in names

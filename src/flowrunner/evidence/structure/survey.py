@@ -126,7 +126,9 @@ class Survey:
         with one package the parts are wanted, of ten small ones beside each other they are noise.
         """
         module = self.facts.modules.by_path.get(path)
-        if module is not None:
+        is_script = module is not None and "." not in module.name and not module.is_package
+        folder = PurePosixPath(path).parent.as_posix()
+        if module is not None and not (is_script and folder not in {".", *_ROOTS}):
             parts = module.name.split(".")
             return ".".join(parts[: 2 if parts[0] in self._large else 1])
         folders = PurePosixPath(path).parts[:-1] if "." in PurePosixPath(path).name else (path,)
