@@ -20,7 +20,7 @@ from flowrunner.client import Client
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parents[1] / "src"
-START_SECONDS = 40.0
+START_SECONDS = 90.0
 END_SECONDS = 30.0
 
 # The shortest leases that the settings allow: one slow renewal (5 s) must fit into each.
