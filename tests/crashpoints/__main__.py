@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=10_000, help="how many plays at least")
     parser.add_argument("--seed", type=int, default=1, help="of the random pairs and triples")
     parser.add_argument("--no-singles", action="store_true", help="only pairs and triples")
+    parser.add_argument("--most-bad", type=int, default=1000, help="violations that are enough")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--shape", action="append", choices=sorted(MAKERS), help="only this one")
     parser.add_argument("--play", type=_plan, help="one play again, such as 17:before,4:kill")
@@ -42,7 +43,7 @@ def _plan(text: str) -> Plan:
 
 def _all(shapes: list[str], given: argparse.Namespace) -> int:
     began = time.monotonic()
-    extent = Extent(given.points, given.seed, has_singles=not given.no_singles)
+    extent = Extent(given.points, given.seed, not given.no_singles, given.most_bad)
     tally = campaign(shapes, extent, given.processes)
     seconds = time.monotonic() - began
     plays = tally.plays.total()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -101,8 +102,8 @@ async def baseline(stage: Stage, shape: str) -> tuple[Ending, int]:
     return judged.ending, len(play.dooms.labels)
 
 
-async def play_all(stage: Stage, shape: str, plans: Sequence[Plan]) -> Tally:
-    """Play *plans* on one stage, one after the other."""
+async def play_all(stage: Stage, shape: str, plans: Sequence[Plan], most_bad: int = 1000) -> Tally:
+    """Play *plans* on one stage, one after the other, until enough went wrong."""
     wanted, _size = await baseline(stage, shape)
     actor = MAKERS[shape]()
     tally = Tally()
@@ -110,6 +111,8 @@ async def play_all(stage: Stage, shape: str, plans: Sequence[Plan]) -> Tally:
         play = await stage.play(actor, plan)
         judged = await judge(stage.admin, play, wanted)
         _count(tally, plan, play, judged)
+        if len(tally.bad) >= most_bad:
+            break
     return tally
 
 
@@ -152,9 +155,9 @@ def _database(place: Place) -> Database:
     return Database(name, place)  # pyright: ignore[reportArgumentType]  # it is only reached
 
 
-def _play_chunk(place: Place, shape: str, plans: Sequence[Plan]) -> Tally:
+def _play_chunk(place: Place, shape: str, plans: Sequence[Plan], most_bad: int) -> Tally:
     async def play_mine(stage: Stage) -> Tally:
-        return await play_all(stage, shape, plans)
+        return await play_all(stage, shape, plans, most_bad)
 
     return run_on(place, play_mine)
 
@@ -173,6 +176,8 @@ class Extent:
     points: int
     seed: int
     has_singles: bool = True
+    most_bad: int = 1000
+    """So many violations are enough."""
 
 
 def plans_of(sizes: Mapping[str, int], extent: Extent) -> Iterator[tuple[str, list[Plan]]]:
@@ -198,10 +203,15 @@ def campaign(shapes: Sequence[str], extent: Extent, processes: int) -> Tally:
     ):
         sizes = pool.submit(partial(_sizes, place, shapes)).result()
         chunks = list(plans_of(sizes, extent))
-        waiting = [pool.submit(_play_chunk, place, shape, plans) for shape, plans in chunks]
+        play = partial(_play_chunk, place, most_bad=extent.most_bad)
+        waiting = [pool.submit(play, shape, plans) for shape, plans in chunks]
         for done in as_completed(waiting):
             tally = done.result()
             total.add(tally)
+            print(f"{total.plays.total()} plays", end="\r", file=sys.stderr, flush=True)  # noqa: T201
             for bad in tally.bad:
                 print(bad, flush=True)  # noqa: T201  # whoever waits wants to see it now
+            if len(total.bad) >= extent.most_bad:
+                pool.shutdown(cancel_futures=True)
+                break
     return total

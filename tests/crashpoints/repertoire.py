@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 from crashpoints.shapes import Act, Look, Shape, failed, said
@@ -17,6 +18,7 @@ from flowrunner.wire.tasks import TaskReport
 
 ANN = "ann"
 SOON = 0.02
+SLOW = 0.04
 
 
 def sequence(name: str = "sequence") -> Flow:
@@ -31,6 +33,16 @@ class Inbox(Shape):
     """The same, but results are left in the database for any replica to read."""
 
     inbox = True
+
+
+def slow() -> Flow:
+    """Prompts and reports take longer than a commit waits for them: each is one of its own."""
+
+    def prompt(_ctx: Context) -> str:
+        Event().wait(SLOW)
+        return "think"
+
+    return a_flow(agent("a", run=prompt), agent("b", "a", run=prompt), name="slow")
 
 
 def fan() -> Flow:
@@ -229,6 +241,7 @@ def _one(shape: type[Shape], flow: Flow, *more: Any) -> Shape:
 MAKERS: dict[str, Callable[[], Shape]] = {
     "sequence": lambda: _one(Shape, sequence()),
     "inbox": lambda: _one(Inbox, sequence("inbox")),
+    "slow": lambda: _one(Shape, slow()),
     "fan": lambda: _one(Shape, fan()),
     "map": lambda: _one(Shape, members()),
     "quorum": lambda: _one(Quorum, quorum()),

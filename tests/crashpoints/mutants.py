@@ -1,0 +1,212 @@
+"""Break the product on purpose, one rule at a time, and see which points notice.
+
+Each mutant is a copy of the sources with one passage replaced, in a folder that is thrown away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PARTS = ("src", "tests", "alembic", "alembic.ini", "flows", "personas")
+_ENOUGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """*old* becomes *new* in *file*; *shape* is played at every single point."""
+
+    name: str
+    shape: str
+    file: str
+    old: str
+    new: str
+
+
+_SPLIT = """    batch = _batch(changes, notify)
+    tasks, batch["tasks"] = batch["tasks"], []
+    cur = await conn.execute(
+        APPLY,
+        {
+            "p": json.dumps(batch, separators=(",", ":")),"""
+_OFFER = """    told = await cur.fetchall()
+    runs = [change.run_id for change in changes]
+    offer = "SELECT offer_tasks_v1(%s::jsonb, %s::uuid[])"
+    await conn.execute(offer, (json.dumps(tasks), runs))
+    return {RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in told}
+"""
+
+_ENGINE = "src/flowrunner/engine"
+_APPLY = "src/flowrunner/db/apply.py"
+
+MUTANTS = (
+    Mutant(
+        "a launch forgets its idempotency key",
+        "sequence",
+        "src/flowrunner/db/launch.py",
+        '"key": new.idempotency_key,',
+        '"key": None,',
+    ),
+    Mutant(
+        "a commit without an answer is taken for done",
+        "sequence",
+        f"{_ENGINE}/actor.py",
+        'return Applied("ok") if theirs == mine else Applied("conflict")',
+        'return Applied("ok")',
+    ),
+    Mutant(
+        "a result is acknowledged before it is committed",
+        "sequence",
+        f"{_ENGINE}/residents.py",
+        "        return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))",
+        "        self._actor(run_id).post(Letter(_Report(self._evaluator, step, attempt, report)))\n"
+        "        return Verdict.ACCEPTED",
+    ),
+    Mutant(
+        "nobody looks for dead leases",
+        "sequence",
+        f"{_ENGINE}/reaper.py",
+        "        await self._reap()\n",
+        "",
+    ),
+    Mutant(
+        "nobody looks for runs that stand still",
+        "sequence",
+        f"{_ENGINE}/reaper.py",
+        "        await self._repair()\n",
+        "",
+    ),
+    Mutant(
+        "a claim without an answer is forgotten",
+        "sequence",
+        "src/flowrunner/leases/keeper.py",
+        "        except BaseException:\n            self._doubt()\n            raise",
+        "        except BaseException:\n            raise",
+    ),
+    Mutant(
+        "a result is delivered once, and not again",
+        "sequence",
+        "src/flowrunner/dispatch/delivery.py",
+        "        except (UnavailableError, TimeoutError) as exc:\n",
+        '        except (UnavailableError, TimeoutError) as exc:\n            return "settled"\n',
+    ),
+    Mutant(
+        "the inbox is emptied before it is read",
+        "inbox",
+        f"{_ENGINE}/inbox.py",
+        "        verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))\n",
+        "        async with self._pool.connection() as conn:\n"
+        "            await delete_results(conn, [row.id for row in rows])\n"
+        "        verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))\n",
+    ),
+    Mutant(
+        "events are numbered with a gap",
+        "sequence",
+        "src/flowrunner/db/changes.py",
+        "start=version + 1)",
+        "start=version + 1 + (version > 0))",
+    ),
+    Mutant(
+        "a wait for a connection swallows the word to stop",
+        "deadline",
+        "src/flowrunner/db/pool.py",
+        "            with heeding():\n                conn = await super().getconn(timeout)",
+        "            if True:\n                conn = await super().getconn(timeout)",
+    ),
+    Mutant(
+        "a decision and its tasks are two transactions, and nobody looks for runs that stand still",
+        "sequence",
+        _APPLY,
+        '    cur = await conn.execute(\n        APPLY,\n        {\n            "p": json.dumps('
+        '_batch(changes, notify), separators=(",", ":")),',
+        _SPLIT,
+    ),
+    Mutant(
+        "a lease is not compared by its epoch",
+        "sequence",
+        "alembic/sql/functions/apply.sql",
+        "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n",
+        "",
+    ),
+)
+
+_ALSO = {
+    _APPLY: (
+        (
+            _APPLY,
+            "    return {\n        RunId(run): Applied(verdict, _stale(stale)) "
+            "for run, verdict, stale in await cur.fetchall()\n    }\n",
+            _OFFER,
+        ),
+        (f"{_ENGINE}/reaper.py", "        await self._repair()\n", ""),
+    )
+}
+"""What else the mutants of a file need."""
+
+
+def main() -> int:
+    """Return how many mutants nobody noticed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", default="", help="mutants whose name contains this")
+    given = parser.parse_args()
+    survivors = 0
+    for mutant in MUTANTS:
+        if given.only in mutant.name:
+            caught = _try(mutant)
+            survivors += not caught
+            sys.stdout.write(f"{'caught' if caught else 'SURVIVED'}: {mutant.name}\n")
+            sys.stdout.writelines(f"    {line}\n" for line in caught)
+            sys.stdout.flush()
+    return survivors
+
+
+def _try(mutant: Mutant) -> list[str]:
+    with tempfile.TemporaryDirectory(prefix="flowrunner-mutant-") as folder:
+        root = Path(folder)
+        for part in _PARTS:
+            source = _ROOT / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy2
+            copy(source, root / part)
+        _replace(root / mutant.file, mutant.old, mutant.new)
+        for file, old, new in _ALSO.get(mutant.file, ()):
+            _replace(root / file, old, new)
+        return _violations(mutant, root)
+
+
+def _replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise SystemExit(f"{file.name} has changed: it holds {text.count(old)} times {old!r}")
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def _violations(mutant: Mutant, root: Path) -> list[str]:
+    """What the campaign said of the mutant, a line per point."""
+    argv = ["--points", "1", "--shape", mutant.shape, "--most-bad", str(_ENOUGH)]
+    path = os.pathsep.join(str(root / each) for each in ("src", "tests"))
+    done = subprocess.run(
+        [sys.executable, "-m", "crashpoints", *argv],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+    without = re.findall(r"AssertionError: (.* without any crash.*)", done.stdout + done.stderr)
+    points = re.findall(r"--play (\S+)\"\n    (.*)\n    (.*)", done.stdout)
+    if not (without or points or "violations: 0" in done.stdout):
+        raise SystemExit(done.stderr[-3000:])
+    return [each[:200] for each in without] or [f"{at} {law[:110]}" for _, at, law in points]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
