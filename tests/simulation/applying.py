@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from simulation.tables import Json, Place, Question, RunLine, StepLine, Tables, Timer
+from simulation.tables import Committed, Json, Place, Question, RunLine, StepLine, Tables, Timer
 
 Parts: TypeAlias = Mapping[str, list[Json]]
 
@@ -37,7 +37,7 @@ def launch(tables: Tables, p: Json) -> tuple[UUID, bytes | None, bool]:
     parts = _of_one(p, str(run))
     _insert_steps(tables, run, parts["steps"])
     _write(tables, run, parts)
-    tables.committed.append((run, 0))
+    tables.committed.append(Committed(run, 0, {}))
     return run, None, False
 
 
@@ -78,6 +78,7 @@ def _apply_one(tables: Tables, row: Json, parts: Parts) -> tuple[UUID, str, list
     missing += _lost_timers(tables, run, parts["fired"])
     if missing:
         return run, "stale", missing
+    leases = {place.step: place.epoch for place in tables.queue.values() if place.run == run}
     for key in held:
         del tables.queue[key]
     _take_away(tables, run, parts)
@@ -89,7 +90,7 @@ def _apply_one(tables: Tables, row: Json, parts: Parts) -> tuple[UUID, str, list
         line.steps[left["s"]].left_behind = True
     _write(tables, run, parts)
     _end(tables, line, row, parts)
-    tables.committed.append((run, row["v"]))
+    tables.committed.append(Committed(run, row["v"], leases))
     return run, "ok", None
 
 

@@ -5,6 +5,7 @@ Whoever asks for a statement that the model does not know is told so at once: a 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from simulation.plans import Fault
 from simulation.tables import Json, Letterbox, Tables
 from simulation.world import World
 
-Rows: TypeAlias = Sequence[tuple[Any, ...]]
+Rows: TypeAlias = Sequence[Any]
 Statement: TypeAlias = Callable[[Tables, Json], Rows]
 
 
@@ -50,7 +51,7 @@ class Cursor:
         self.rows = rows
         self.rowcount = len(rows)
 
-    async def fetchone(self) -> tuple[Any, ...] | None:
+    async def fetchone(self) -> Any:
         return self.rows[0] if self.rows else None
 
     async def fetchall(self) -> Rows:
@@ -85,32 +86,53 @@ class Wire:
 
     async def execute(self, statement: str, args: Json | None = None) -> Cursor:
         """One statement, one transaction. Raises OperationalError when its answer is lost."""
-        run = STATEMENTS[statement]
-        rows: Rows = await self.ask(lambda tables: run(tables, args or {}))
-        return Cursor(rows)
-
-    async def ask(self, serve: Callable[[Tables], Any]) -> Any:
-        """Let *serve* happen at the server, at one instant, and bring back what it says."""
         world, process = self._world, self._process
         if process.is_dead:
             raise psycopg.OperationalError("the process is dead")
-        answer = process.create_future()
-        errand = _Errand(world, serve, answer)
+        answer: asyncio.Future[Rows] = process.create_future()
+        errand = _Errand(world, statement, args or {}, answer)
         if world.is_cut(process):
             errand.fail_later()
         else:
             errand.leave(world.fault("statement"))
-        return await answer
+        return Cursor(await answer)
+
+    def cursor(self, **_factory: object) -> Claiming:
+        """Only claims ask for rows of another make, and the model makes them so."""
+        return Claiming(self)
+
+
+class Claiming:
+    """What a claim is read from."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._rows: Rows = ()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        return None
+
+    async def execute(self, statement: str, args: Json) -> None:
+        self._rows = (await self._wire.execute(statement, args)).rows
+
+    async def fetchall(self) -> Rows:
+        return self._rows
 
 
 class _Errand:
     """One statement on its way there and back."""
 
-    __slots__ = ("_answer", "_serve", "_world")
+    __slots__ = ("_answer", "_args", "_statement", "_world")
 
-    def __init__(self, world: World, serve: Callable[[Tables], Any], answer: Any) -> None:
+    def __init__(
+        self, world: World, statement: str, args: Json, answer: asyncio.Future[Rows]
+    ) -> None:
         self._world = world
-        self._serve = serve
+        self._statement = statement
+        self._args = args
         self._answer = answer
 
     def fail_later(self) -> None:
@@ -142,12 +164,15 @@ class _Errand:
             return
         world.tables.now = world.universe.now
         try:
-            rows = self._serve(world.tables)
+            rows = STATEMENTS[self._statement](world.tables, self._args)
         except psycopg.Error as error:
             # In this model only a decision that must not be committed is refused.
             world.complain(f"the database refused a statement: {error}")
             self._fail(error)
             return
+        if world.record is not None:
+            times = (world.tables.now, world.tables.started_at)
+            world.record.append((*times, self._statement, self._args, list(rows)))
         if world.tables.committed:
             laws_of_rows.look(world)
         for notice in world.tables.notices:
@@ -219,6 +244,16 @@ def _keep_late(tables: Tables, args: Json) -> Rows:
     return ()
 
 
+def _register(tables: Tables, args: Json) -> Rows:
+    leasing.register(tables, args["worker_id"], args["lease"])
+    return ()
+
+
+def _deregister(tables: Tables, args: Json) -> Rows:
+    leasing.deregister(tables, args["worker"])
+    return ()
+
+
 def _list_payloads(tables: Tables, args: Json) -> Rows:
     refs: Sequence[bytes] = args["refs"]
     return [(ref, tables.payloads[ref.hex()]) for ref in refs if ref.hex() in tables.payloads]
@@ -236,6 +271,12 @@ STATEMENTS: Mapping[str, Statement] = {
     stalls.LIST_STALLED: lambda t, a: looking.list_stalled(
         t, a["patience"], a["after"], a["limit"]
     ),
+    workers.REGISTER: _register,
+    workers.RENEW: lambda t, a: [leasing.renew(t, a["worker"], a["lease"], a["held"])],
+    workers.DEREGISTER: _deregister,
+    queue.CLAIM: lambda t, a: leasing.claim(t, a["worker"], a["queues"], a["count"]),
+    queue.RELEASE: lambda t, a: [(leasing.release(t, a["worker"], a["epochs"]),)],
+    queue.RELEASE_UNKNOWN: lambda t, a: [(leasing.release_unknown(t, a["worker"], a["held"]),)],
     workers.DELETE_DEAD_WORKERS: lambda _, __: (),
     results.LIST_UNREAD: lambda t, a: looking.list_unread(t, a["after"], a["limit"]),
     results.DELETE_RESULTS: _delete_results,

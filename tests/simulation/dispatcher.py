@@ -16,7 +16,7 @@ from flowrunner.leases.keeper import LeaseKeeper
 from flowrunner.leases.ports import LossReason
 from flowrunner.wire.tasks import Chunk, TaskError, TaskReport, Usage
 from simulation.database import Wire
-from simulation.leases import ModelLeases
+from simulation.leases import leases_of
 from simulation.loop import Process, passed
 from simulation.network import call
 from simulation.plans import Fault
@@ -88,7 +88,7 @@ class Dispatcher:
             "rest": RestTasks(world, process, replicas),
             "sql": SqlTasks(wire.pool),
         }
-        leases = ModelLeases(wire, ("default",), LEASE)
+        leases = leases_of(wire, ("default",))
         self._keeper: LeaseKeeper[ClaimedTask] = LeaseKeeper(
             leases, TIMES, self._lost, clock=process.time
         )

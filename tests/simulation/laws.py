@@ -32,7 +32,7 @@ def judge(world: World, runs: Sequence[RunId]) -> None:
     if len(tables.runs) != world.plan.runs or set(runs) != set(tables.runs):
         world.complain(f"D2-18: {world.plan.runs} launches made {len(tables.runs)} runs")
     for line in tables.runs.values():
-        for told in (*replayed(tables, line), *_left_over(tables, line)):
+        for told in (*replayed(tables, line), *_left_over(tables, line), *_reminded(line)):
             world.complain(told)
     for told in (*_kept(world), *_promised(world), *_amiss(tables)):
         world.complain(told)
@@ -147,6 +147,18 @@ def _kept(world: World) -> Iterator[str]:
 
 def _is_lost(body: Json) -> bool:
     return isinstance(body.get("error"), dict) and body["error"]["code"] in LOST
+
+
+def _reminded(line: RunLine) -> Iterator[str]:
+    """P1: a timer fires once, whoever looks."""
+    told: set[tuple[int | None, int]] = set()
+    for seq, name, step, body in line.events:
+        if name == "approval.requested":
+            told = {(of, count) for of, count in told if of != step}
+        elif name == "approval.reminded":
+            if (step, body["count"]) in told:
+                yield f"P1: event {seq}: reminder {body['count']} of step {step} came twice"
+            told.add((step, body["count"]))
 
 
 def _promised(world: World) -> Iterator[str]:

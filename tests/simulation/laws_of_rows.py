@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simulation.tables import RunLine, StepLine, Tables
+from simulation.tables import Committed, RunLine, StepLine, Tables
 from simulation.world import World
 
 
 def look(world: World) -> None:
     """Complain about what the commits since the last look broke."""
     committed, world.tables.committed = world.tables.committed, []
-    for run, version in committed:
-        line = world.tables.runs[run]
-        for told in amiss(world.tables, line):
+    for moved in committed:
+        line = world.tables.runs[moved.run]
+        for told in (*amiss(world.tables, line), *_unfenced(line, moved)):
             world.complain(told)
-        for _seq, name, step, body in line.events[version:]:
+        for _seq, name, step, body in line.events[moved.version :]:
             code = body.get("error", {}).get("code")
             if (name, code) == ("step.retrying", "lease_lost") and step is not None:
-                world.reaped((run, step, body["attempt"]), body.get("epoch", 0))
+                world.reaped((line.id, step, body["attempt"]), body.get("epoch", 0))
             if name == "run.repaired":
                 world.note(f"repaired: {body['reason']}")
+
+
+def _unfenced(line: RunLine, moved: Committed) -> Iterator[str]:
+    """P2: only who held the lease when it was committed, ended the attempt."""
+    for seq, name, step, body in line.events[moved.version :]:
+        epoch = body.get("epoch", 0) if name.startswith("step.") else 0
+        if epoch and step is not None and moved.held.get(step) != epoch:
+            yield f"P2: event {seq}: {name} under {epoch}, step {step} was held by {moved.held.get(step)}"
 
 
 def amiss(tables: Tables, line: RunLine) -> Iterator[str]:

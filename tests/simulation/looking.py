@@ -33,14 +33,15 @@ def load_run(tables: Tables, run: UUID) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
-def _decided(tables: Tables, run: UUID) -> list[list[Any]]:
+def _decided(tables: Tables, run: UUID) -> list[list[Any]] | None:
     asked = [
         (q.decided_at, step, attempt, q)
         for (of, step, attempt), q in tables.questions.items()
         if of == run and q.answer is not None
     ]
     asked.sort(key=lambda each: each[:3])
-    return [[step, q.status == "approved", q.actor, q.answer, q.comment] for _, step, _, q in asked]
+    told = [[step, q.status == "approved", q.actor, q.answer, q.comment] for _, step, _, q in asked]
+    return told or None
 
 
 def list_events(tables: Tables, run: UUID, after: int, limit: int) -> list[tuple[Any, ...]]:

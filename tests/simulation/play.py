@@ -15,7 +15,7 @@ from simulation.people import People
 from simulation.plans import Fault, Plan
 from simulation.quiet import quiet
 from simulation.replica import Replica
-from simulation.world import LEASE, World
+from simulation.world import LEASE, Asked, World
 
 HEAL = 6.0
 """When everything that goes wrong has gone wrong."""
@@ -169,19 +169,30 @@ class Play:
         return (*self._replicas, *self._workers)
 
 
-def play(plan: Plan) -> Outcome:
-    """Play *plan* and judge it; the same plan gives the same outcome."""
+def play(plan: Plan, asked: list[Asked] | None = None) -> Outcome:
+    """Play *plan* and judge it; the same plan gives the same outcome.
+
+    Into *asked* goes what the database was asked, in that order, and what it said.
+    """
     before = random.getstate()
     random.seed(plan.seed)
     try:
         with quiet() as errors:
-            return _played(plan, errors)
+            return _played(plan, errors, asked)
     finally:
         random.setstate(before)
 
 
-def _played(plan: Plan, errors: Sequence[str]) -> Outcome:
+def record(plan: Plan) -> Sequence[Asked]:
+    """What the database is asked while *plan* is played."""
+    asked: list[Asked] = []
+    play(plan, asked)
+    return asked
+
+
+def _played(plan: Plan, errors: Sequence[str], asked: list[Asked] | None) -> Outcome:
     played = Play(plan)
+    played.world.record = asked
     world, universe = played.world, played.world.universe
     try:
         played.begin()

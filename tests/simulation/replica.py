@@ -29,7 +29,7 @@ from flowrunner.service.tasks import TaskService
 from simulation.author import Author
 from simulation.code import CodeAuthor
 from simulation.database import Wire
-from simulation.leases import ModelLeases
+from simulation.leases import leases_of
 from simulation.loop import Process
 from simulation.network import Postman, Server
 from simulation.world import CALL, GRACE, LEASE, MARGIN, PATIENCE, POLL, REAP, RENEW, World
@@ -69,7 +69,7 @@ class Replica:
         if not self._world.plan.what.has_code:
             return ()
         code = CodeAuthor(self._world, self.residents, slots=4, poll_seconds=POLL)
-        leases = ModelLeases(Wire(self._world, self.process), (CODE_QUEUE,), LEASE)
+        leases = leases_of(Wire(self._world, self.process), (CODE_QUEUE,))
         keeper = LeaseKeeper(leases, TIMES, code.lost, clock=self.process.time)
         code.attach(keeper)
         self._signals.on_tasks.append(code.wake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,7 +51,8 @@ class Shape:
 
     @cached_property
     def stored(self) -> JsonObject:
-        return self.graph.to_json()
+        """As the database gives it back."""
+        return json.loads(json.dumps(self.graph.to_json()))
 
 
 def _asks(**spec: Any) -> Mapping[str, Any]:

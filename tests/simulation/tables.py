@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -140,6 +141,15 @@ class Left:
     was_held: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A run that a statement moved on from *version*; *held*: its leases until then, by step."""
+
+    run: UUID
+    version: int
+    held: Mapping[int, int | None]
+
+
 @dataclass(slots=True)
 class Tables:
     """One database. *now* is its clock, the only one that decides anything."""
@@ -160,8 +170,8 @@ class Tables:
     workers: dict[UUID, float] = field(default_factory=dict[UUID, float])
     """When each one's lease ends."""
     results: list[Letterbox] = field(default_factory=list[Letterbox])
-    committed: list[tuple[UUID, int]] = field(default_factory=list[tuple[UUID, int]])
-    """Runs that a statement just moved, and from which version."""
+    committed: list[Committed] = field(default_factory=list[Committed])
+    """What the statement that runs now has moved."""
     left: list[Left] = field(default_factory=list[Left])
     last_epoch: int = 0
     last_result: int = 0

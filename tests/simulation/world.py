@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from flowrunner.db.queue import ClaimedTask
 from simulation.loop import Process, Universe
 from simulation.plans import Fault, Plan
-from simulation.tables import Tables, TaskKey
+from simulation.tables import Json, Tables, TaskKey
 
 LEASE, RENEW, MARGIN, CALL = 4.0, 1.0, 1.5, 1.0
+Asked: TypeAlias = tuple[float, float, str, Json, Sequence[Any]]
+"""When, since when the server is up, which statement, with what, and its answer."""
+
 REAP, POLL, PATIENCE, GRACE = 2.0, 2.0, 5.0, 1.0
 """Seconds: as the defaults are to each other, but shorter."""
 
@@ -54,6 +58,7 @@ class World:
         self.silent_until = -1.0
         self.cut_until: dict[Process, float] = {}
         """Who cannot reach the database, and until when."""
+        self.record: list[Asked] | None = None
         self.is_healed = False
         self.belated = 0
         """Statements that their senders gave up, and that are still to be executed."""
