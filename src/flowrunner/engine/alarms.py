@@ -23,14 +23,20 @@ class Alarms:
         self.pause_seconds = _LONGEST
 
     async def look(self) -> None:
-        async with self._pool.connection() as conn:
-            due = await list_due(conn)
-        fired = await asyncio.gather(*(self._fire(timer) for timer in due))
-        async with self._pool.connection() as conn:
-            to_next = await seconds_to_next(conn)
-        wanted = _LONGEST if to_next is None else to_next
+        """Fire what is due. One statement when nothing is: that is nearly always."""
+        to_next, all_fired = await self._seconds_to_next(), True
+        if to_next <= 0:
+            async with self._pool.connection() as conn:
+                due = await list_due(conn)
+            all_fired = all(await asyncio.gather(*(self._fire(timer) for timer in due)))
+            to_next = await self._seconds_to_next()
         # A run that cannot be told keeps its timer, and is no reason to look all the time.
-        self.pause_seconds = min(_LONGEST, max(_SHORTEST, wanted)) if all(fired) else _LONGEST
+        self.pause_seconds = min(_LONGEST, max(_SHORTEST, to_next)) if all_fired else _LONGEST
+
+    async def _seconds_to_next(self) -> float:
+        async with self._pool.connection() as conn:
+            found = await seconds_to_next(conn)
+        return _LONGEST if found is None else found
 
     async def _fire(self, timer: DueTimer) -> bool:
         fired = inp.TimerFired(timer.kind, timer.step_no, timer.token)

@@ -18,6 +18,7 @@ from fixtures.waiting import until
 from flowrunner.bootstrap.service import Service
 from flowrunner.core.model import RunId
 from flowrunner.db.queue import ClaimedTask
+from flowrunner.engine.alarms import Alarms
 
 pytestmark = pytest.mark.anyio
 
@@ -176,6 +177,18 @@ async def test_code_costs_a_claim_and_a_result(
     claims = [each for each in proxy.statements if "claim_v1" in each]
     assert 20 <= len(claims) <= 24
     assert (service.residents.loads, await transactions(database, run_id) > 1) == (0, True)
+
+
+async def test_looking_for_timers_where_none_is_due_is_one_statement(
+    proxy: Proxy, service: Service
+) -> None:
+    """DESIGN section 6: an idle replica asks the database little."""
+    alarms = Alarms(service.pool, service.residents)
+    proxy.forget()
+
+    await alarms.look()
+
+    assert len([each for each in proxy.statements if "flow_timers" in each]) == 1
 
 
 async def is_over(database: Database) -> bool:
