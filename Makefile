@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants interleavings
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,18 @@ test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
 
 chaos: $(VENV)/.dev ## Kill real servers, workers and databases in the middle of real runs (minutes)
 	@$(BIN)/python -m pytest -q tests/chaos $(ARGS)
+
+# The tests' own modules are programs here: they play, measure and report.
+PLAY := PYTHONPATH=src:tests $(BIN)/python -m
+
+crashpoints: $(VENV)/.dev ## Kill a replica at every statement it sends, 10,000 plays (ARGS="--shape loop --play 17:cut" for one)
+	@$(PLAY) crashpoints $(ARGS)
+
+crashmutants: $(VENV)/.dev ## Break the product on purpose and show which crash points notice
+	@$(PLAY) crashpoints.mutants $(ARGS)
+
+interleavings: $(VENV)/.dev ## Step three sessions of a real PostgreSQL through orders of their statements
+	@$(PLAY) interleavings $(ARGS)
 
 check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
 

@@ -21,135 +21,165 @@ _ENOUGH = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Mutant:
-    """*old* becomes *new* in *file*; *shape* is played at every single point."""
-
-    name: str
-    shape: str
+class Edit:
     file: str
     old: str
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What *edits* make of the product; *shape* is played at every single point."""
+
+    name: str
+    shape: str
+    edits: tuple[Edit, ...]
+
+
+_ENGINE = "src/flowrunner/engine"
+_APPLY = "src/flowrunner/db/apply.py"
+_NO_REPAIR = Edit(f"{_ENGINE}/reaper.py", "        await self._repair()\n", "")
+_BODIES = """    bodies: dict[Ref, bytes] = {}
+    for change in changes:
+"""
 _SPLIT = """    batch = _batch(changes, notify)
     tasks, batch["tasks"] = batch["tasks"], []
-    cur = await conn.execute(
-        APPLY,
-        {
-            "p": json.dumps(batch, separators=(",", ":")),"""
+"""
+_BATCH = '"p": json.dumps(_batch(changes, notify), separators=(",", ":")),'
+_ANSWER = """    return {
+        RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in await cur.fetchall()
+    }
+"""
 _OFFER = """    told = await cur.fetchall()
-    runs = [change.run_id for change in changes]
+    runs = [run for run, verdict, _stale_ones in told if verdict == "ok"]
     offer = "SELECT offer_tasks_v1(%s::jsonb, %s::uuid[])"
     await conn.execute(offer, (json.dumps(tasks), runs))
     return {RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in told}
 """
 
-_ENGINE = "src/flowrunner/engine"
-_APPLY = "src/flowrunner/db/apply.py"
-
 MUTANTS = (
     Mutant(
         "a launch forgets its idempotency key",
         "sequence",
-        "src/flowrunner/db/launch.py",
-        '"key": new.idempotency_key,',
-        '"key": None,',
+        (
+            Edit(
+                "src/flowrunner/service/runs.py",
+                "        key = request.idempotency_key\n        new = NewRun(",
+                "        key = None\n        new = NewRun(",
+            ),
+        ),
     ),
     Mutant(
         "a commit without an answer is taken for done",
         "sequence",
-        f"{_ENGINE}/actor.py",
-        'return Applied("ok") if theirs == mine else Applied("conflict")',
-        'return Applied("ok")',
+        (
+            Edit(
+                f"{_ENGINE}/actor.py",
+                'return Applied("ok") if theirs == mine else Applied("conflict")',
+                'return Applied("ok")',
+            ),
+        ),
     ),
     Mutant(
         "a result is acknowledged before it is committed",
         "sequence",
-        f"{_ENGINE}/residents.py",
-        "        return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))",
-        "        self._actor(run_id).post(Letter(_Report(self._evaluator, step, attempt, report)))\n"
-        "        return Verdict.ACCEPTED",
+        (
+            Edit(
+                f"{_ENGINE}/residents.py",
+                "return await self.deliver(run_id, "
+                "_Report(self._evaluator, step, attempt, report))",
+                "self._actor(run_id).post(Letter("
+                "_Report(self._evaluator, step, attempt, report)))\n"
+                "        return Verdict.ACCEPTED",
+            ),
+        ),
     ),
     Mutant(
         "nobody looks for dead leases",
         "sequence",
-        f"{_ENGINE}/reaper.py",
-        "        await self._reap()\n",
-        "",
+        (Edit(f"{_ENGINE}/reaper.py", "        await self._reap()\n", ""),),
     ),
-    Mutant(
-        "nobody looks for runs that stand still",
-        "sequence",
-        f"{_ENGINE}/reaper.py",
-        "        await self._repair()\n",
-        "",
-    ),
+    Mutant("nobody looks for runs that stand still", "slow", (_NO_REPAIR,)),
     Mutant(
         "a claim without an answer is forgotten",
         "sequence",
-        "src/flowrunner/leases/keeper.py",
-        "        except BaseException:\n            self._doubt()\n            raise",
-        "        except BaseException:\n            raise",
+        (
+            Edit(
+                "src/flowrunner/leases/keeper.py",
+                "        except BaseException:\n            self._doubt()\n",
+                "        except BaseException:\n",
+            ),
+        ),
     ),
     Mutant(
         "a result is delivered once, and not again",
-        "sequence",
-        "src/flowrunner/dispatch/delivery.py",
-        "        except (UnavailableError, TimeoutError) as exc:\n",
-        '        except (UnavailableError, TimeoutError) as exc:\n            return "settled"\n',
+        "inbox",
+        (
+            Edit(
+                "src/flowrunner/dispatch/delivery.py",
+                "        except (UnavailableError, TimeoutError) as exc:\n",
+                "        except (UnavailableError, TimeoutError) as exc:\n"
+                '            return "settled"\n',
+            ),
+        ),
     ),
     Mutant(
         "the inbox is emptied before it is read",
         "inbox",
-        f"{_ENGINE}/inbox.py",
-        "        verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))\n",
-        "        async with self._pool.connection() as conn:\n"
-        "            await delete_results(conn, [row.id for row in rows])\n"
-        "        verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))\n",
+        (
+            Edit(
+                f"{_ENGINE}/inbox.py",
+                "        verdicts = await asyncio.gather",
+                "        async with self._pool.connection() as conn:\n"
+                "            await delete_results(conn, [row.id for row in rows])\n"
+                "        verdicts = await asyncio.gather",
+            ),
+        ),
     ),
     Mutant(
         "events are numbered with a gap",
         "sequence",
-        "src/flowrunner/db/changes.py",
-        "start=version + 1)",
-        "start=version + 1 + (version > 0))",
+        (
+            Edit(
+                "src/flowrunner/db/changes.py",
+                "start=version + 1)",
+                "start=version + 1 + (version > 0))",
+            ),
+        ),
     ),
     Mutant(
         "a wait for a connection swallows the word to stop",
         "deadline",
-        "src/flowrunner/db/pool.py",
-        "            with heeding():\n                conn = await super().getconn(timeout)",
-        "            if True:\n                conn = await super().getconn(timeout)",
+        (
+            Edit(
+                "src/flowrunner/db/pool.py",
+                "            with heeding():\n",
+                "            if True:\n",
+            ),
+        ),
     ),
     Mutant(
         "a decision and its tasks are two transactions, and nobody looks for runs that stand still",
         "sequence",
-        _APPLY,
-        '    cur = await conn.execute(\n        APPLY,\n        {\n            "p": json.dumps('
-        '_batch(changes, notify), separators=(",", ":")),',
-        _SPLIT,
+        (
+            Edit(_APPLY, _BODIES, _SPLIT + _BODIES),
+            Edit(_APPLY, _BATCH, '"p": json.dumps(batch, separators=(",", ":")),'),
+            Edit(_APPLY, _ANSWER, _OFFER),
+            _NO_REPAIR,
+        ),
     ),
     Mutant(
         "a lease is not compared by its epoch",
         "sequence",
-        "alembic/sql/functions/apply.sql",
-        "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n",
-        "",
+        (
+            Edit(
+                "alembic/sql/functions/apply.sql",
+                "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n",
+                "",
+            ),
+        ),
     ),
 )
-
-_ALSO = {
-    _APPLY: (
-        (
-            _APPLY,
-            "    return {\n        RunId(run): Applied(verdict, _stale(stale)) "
-            "for run, verdict, stale in await cur.fetchall()\n    }\n",
-            _OFFER,
-        ),
-        (f"{_ENGINE}/reaper.py", "        await self._repair()\n", ""),
-    )
-}
-"""What else the mutants of a file need."""
 
 
 def main() -> int:
@@ -175,9 +205,8 @@ def _try(mutant: Mutant) -> list[str]:
             source = _ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy2
             copy(source, root / part)
-        _replace(root / mutant.file, mutant.old, mutant.new)
-        for file, old, new in _ALSO.get(mutant.file, ()):
-            _replace(root / file, old, new)
+        for edit in mutant.edits:
+            _replace(root / edit.file, edit.old, edit.new)
         return _violations(mutant, root)
 
 
