@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,8 +26,9 @@ _LISTS_KEPT = 64
 class Contexts:
     """Makes contexts; lists that children are made of are parsed once, not once per child."""
 
-    def __init__(self, bodies: Bodies) -> None:
+    def __init__(self, bodies: Bodies, now: Callable[[], datetime]) -> None:
         self._bodies = bodies
+        self._now = now
         self._lists: OrderedDict[Ref, list[dict[str, Any]]] = OrderedDict()
 
     async def of_step(self, view: RunView, definition: Definition, number: int | None) -> Context:
@@ -80,7 +81,7 @@ class Contexts:
             started_at=started_at(view),
             definition=view.meta.definition_hash,
             usage=view.usage,
-            finished_at=datetime.now(UTC),
+            finished_at=self._now(),
         )
 
     async def _place(

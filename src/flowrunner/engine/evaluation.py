@@ -43,6 +43,10 @@ T = TypeVar("T")
 USER_CODE_SECONDS = 10.0
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class CodeCall:
     """A code step as its author wrote it, with what it sees."""
@@ -56,10 +60,15 @@ class Evaluator:
     """Answers what the core asks. Runs outside any transaction, with a time limit (D2-05)."""
 
     def __init__(
-        self, pinning: Pinning, bodies: Bodies, seconds: float = USER_CODE_SECONDS
+        self,
+        pinning: Pinning,
+        bodies: Bodies,
+        seconds: float = USER_CODE_SECONDS,
+        now: Callable[[], datetime] = _now,
     ) -> None:
+        """*now* is the clock that reports are dated by; nothing is decided by it."""
         self._pinning = pinning
-        self._contexts = Contexts(bodies)
+        self._contexts = Contexts(bodies, now)
         self._bodies = bodies
         self._seconds = seconds
 
@@ -257,7 +266,7 @@ def _seconds(step: Step, context: Context) -> float:
     given: object = step.run
     if callable(step.run):
         given = threads.finished(step.run(context))
-    now = datetime.now(UTC)
+    now = _now()
     until = wake_time(given, now)
     if until is None:
         raise ValueError(f"{given!r:.80} is neither a span of time nor a moment in a time zone")

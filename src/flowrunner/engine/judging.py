@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.model import Failure, FailureClass, Losses, Ref, Usage
@@ -76,9 +78,14 @@ _KINDS: dict[str, tuple[str, str, type]] = {
 def _json_kind(output: object) -> str:
     """What the outermost of the answer is: an object, an array, or any value."""
     try:
-        schema = adapter(output).json_schema()
+        return _kind_of(adapter(output))
     except Exception:  # noqa: BLE001  # not every type that can be checked has a schema
         return "value"
+
+
+@lru_cache(maxsize=256)
+def _kind_of(checks: TypeAdapter[Any]) -> str:
+    schema = checks.json_schema()
     if "$ref" in schema:
         name = str(schema["$ref"]).rsplit("/", 1)[-1]
         schema = schema.get("$defs", {}).get(name, {})

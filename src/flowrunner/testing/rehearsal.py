@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,7 @@ from flowrunner.definitions.manifest import plan_launch
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.calls import StepGoneError
 from flowrunner.engine.computing import compute
+from flowrunner.engine.contexts import started_at
 from flowrunner.engine.evaluation import Evaluator
 from flowrunner.engine.judging import judge
 from flowrunner.engine.letters import Answer
@@ -112,8 +114,11 @@ class _Play:
         view = RunView(meta, unstarted(definition.graph), {}, {}, {})
         pinning = Pinning(library_of(definition), _not_stored, "pinned")
         self._definition = definition
-        self._evaluator = Evaluator(pinning, bodies, _USER_CODE_SECONDS)
-        self._stage = Stage(view, bodies)
+        self._stage = stage = Stage(view, bodies)
+        began = started_at(view)
+        self._evaluator = Evaluator(
+            pinning, bodies, _USER_CODE_SECONDS, lambda: began + timedelta(seconds=stage.now)
+        )
         self._agents = agents
         self._approvals = approvals
         self._prompts: dict[int, list[str]] = {}

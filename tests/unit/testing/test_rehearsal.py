@@ -45,7 +45,8 @@ def _is_good(context: Context) -> bool:
 
 
 def a_flow(*steps: Step, **options: Any) -> Flow:
-    return Flow("demo", steps=steps, render=_report, **options)
+    options.setdefault("render", _report)
+    return Flow("demo", steps=steps, **options)
 
 
 def test_a_flow_is_played_from_launch_to_report() -> None:
@@ -65,10 +66,16 @@ def test_a_flow_is_played_from_launch_to_report() -> None:
     assert isinstance(told.events[-1], ev.RunCompleted)
 
 
+def _took(ctx: ReportContext) -> Report:
+    assert ctx.started_at is not None
+    assert ctx.finished_at is not None
+    return Report(f"took {(ctx.finished_at - ctx.started_at).total_seconds():.0f} s")
+
+
 def test_retries_take_the_runs_own_time() -> None:
     """F30, F72: a day of backoff costs nothing; a list of answers is one per try."""
     retry = Retry(2, base="12h", cap="12h", classes=("transient",))
-    flow = a_flow(Step("look", run="?", retry=retry))
+    flow = a_flow(Step("look", run="?", retry=retry), render=_took)
     flaky = Fails("overloaded", failure_class="transient")
 
     told = rehearse(flow, agents={"look": [flaky, flaky, "at last"]})
@@ -76,6 +83,7 @@ def test_retries_take_the_runs_own_time() -> None:
 
     assert (told.steps["look"].output, told.steps["look"].attempts) == ("at last", 3)
     assert 12 * 3600 < told.seconds < 24 * 3600 + 3
+    assert told.markdown == f"took {told.seconds:.0f} s"
     assert (fatal.status, fatal.error) == (
         "failed", "agent_failed: step 'look' failed: no such model",
     )  # fmt: skip
