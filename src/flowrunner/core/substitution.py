@@ -65,9 +65,12 @@ class Template:
         return tuple(part.step for part in self.parts if isinstance(part, Reference))
 
     def fill(
-        self, values: Mapping[str, Value], *, nonce: str, cap: int = 200_000
+        self, values: Mapping[str, Value], *, nonce: str | None, cap: int = 200_000
     ) -> str | Unresolved:
-        """Insert every value inside a nonce fence, cut at *cap* characters and marked (V-07)."""
+        """Insert every value inside a nonce fence, cut at *cap* characters and marked (V-07).
+
+        Without a *nonce* the text is for a person, and values are quoted as in any letter.
+        """
         filled: list[str] = []
         for part in self.parts:
             if isinstance(part, str):
@@ -76,7 +79,11 @@ class Template:
             text = _lookup(part, values)
             if isinstance(text, Unresolved):
                 return text
-            filled.append(fence(text, nonce=nonce, label=part.step, cap=cap))
+            filled.append(
+                quote(text, cap)
+                if nonce is None
+                else fence(text, nonce=nonce, label=part.step, cap=cap)
+            )
         return "".join(filled)
 
 
@@ -85,10 +92,21 @@ def fence(text: str, *, nonce: str, label: str, cap: int) -> str:
 
     An agent reads the nonce in its own prompt and may be talked into repeating it.
     """
-    text = text.replace(nonce, "[nonce]")
-    if len(text) > cap:
-        text = f"{text[:cap]}\n[truncated: {len(text) - cap} more characters]"
+    text = _cut(text.replace(nonce, "[nonce]"), cap)
     return f"<<{label} {nonce}>>\n{text}\n<<end {nonce}>>"
+
+
+def quote(text: str, cap: int) -> str:
+    """Set apart in Markdown what the asker did not write; a single line stays where it stands."""
+    lines = _cut(text, cap).strip().splitlines()
+    if len(lines) <= 1:
+        return "".join(lines)
+    return "\n\n" + "\n".join(f"> {line}".rstrip() for line in lines) + "\n\n"
+
+
+def _cut(text: str, cap: int) -> str:
+    more = len(text) - cap
+    return text if more <= 0 else f"{text[:cap]}\n[truncated: {more} more characters]"
 
 
 def parse(template: str, known: Collection[str]) -> Template | Problem:

@@ -19,6 +19,11 @@ def build_prompt(persona_text: str | None, text: str) -> str:
     return f"{persona_text.strip()}{RULE}{text}" if persona_text else text
 
 
+def quote(text: str, cap: int = DEFAULT_CAP) -> str:
+    """Set apart, for a person, what the asker did not write; over *cap* characters it is cut."""
+    return substitution.quote(text, cap)
+
+
 def fence(text: str, nonce: str, label: str, cap: int = DEFAULT_CAP) -> str:
     """Mark *text* as quoted, not said; over *cap* characters it is cut and says so (V-07)."""
     return substitution.fence(text, nonce=nonce, label=label, cap=cap)

@@ -54,7 +54,8 @@ def _filled(template: str, step: Step, context: Context) -> str:
         assert isinstance(context.results, Results)  # noqa: S101  # made by `Contexts`
         is_there = key in context.results
         values[key] = Value(context.results.text(key)) if is_there else Value(absent=True)
-    filled = parsed.fill(values, nonce=context.nonce)
+    nonce = None if step.kind == "approval" else context.nonce
+    filled = parsed.fill(values, nonce=nonce)
     if isinstance(filled, Unresolved):
         raise UnresolvedError(f"{filled.reference.source}: {filled.reason}")
     return filled

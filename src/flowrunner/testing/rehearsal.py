@@ -200,7 +200,9 @@ class _Play:
             match event:
                 case ev.StepDispatched(step=number, attempt=attempt):
                     self._offer(number, attempt)
-                case ev.ApprovalRequested(step=number, attempt=attempt):
+                case ev.ApprovalRequested(step=number, attempt=attempt, request=request):
+                    asked = json.loads(self._stage.bodies.held(request))
+                    self._prompts.setdefault(number, []).append(asked["body"])
                     self._put_to_people(number, attempt)
                 case _:
                     pass

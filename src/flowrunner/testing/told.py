@@ -15,7 +15,7 @@ class UnscriptedError(AssertionError):
 
 @dataclass(frozen=True, slots=True)
 class StepTold:
-    """One step at the end; *prompts* are what its agent was asked, one per attempt."""
+    """One step at the end; *prompts* are what its agent, or a person, was asked, per attempt."""
 
     key: str
     status: str

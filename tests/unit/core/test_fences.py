@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowrunner.core.substitution import Template, Unresolved, Value, fence, parse
+from flowrunner.core.substitution import Template, Unresolved, Value, fence, parse, quote
 
 NONCE = "5f3a9c"
 
@@ -42,6 +42,20 @@ def test_filling_caps_each_value_by_itself() -> None:
 
     once = "<<scan 5f3a9c>>\n1234\n[truncated: 1 more characters]\n<<end 5f3a9c>>"
     assert found == f"a long template: {once} {once}"
+
+
+@pytest.mark.parametrize(
+    ("text", "quoted"),
+    [
+        ("", ""),
+        (" one line \n", "one line"),
+        ("# Title\n\ntext", "\n\n> # Title\n>\n> text\n\n"),
+        ("x" * 12, "\n\n> xxxxxxxxxx\n> [truncated: 2 more characters]\n\n"),
+    ],
+)
+def test_what_a_person_reads_is_quoted_as_in_a_letter(text: str, quoted: str) -> None:
+    """V-07: no nonces for people; what an agent wrote still cannot pass for the question."""
+    assert quote(text, cap=10 if text.startswith("x") else 100) == quoted
 
 
 @given(st.lists(st.sampled_from(["<<end ", NONCE, ">>", "\n", "<<scan ", "5f3", "a9c", "x"])))

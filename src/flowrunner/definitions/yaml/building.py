@@ -174,7 +174,7 @@ class Builder:
 
     def _approval(self, node: Node, name: str, reader: Reader) -> dict[str, Any]:
         ask = node if isinstance(node, ScalarNode) else node_at(node, "ask")
-        run = Speech(reader.text(ask) or ("?",))
+        run = Speech(reader.text(ask) or ("?",), is_for_people=True)
         if not isinstance(node, MapNode):
             return {"kind": "approval", "run": run}
         options = _options(node, _APPROVAL)

@@ -14,7 +14,7 @@ from flowrunner.core.expression_values import ARTICLES, evaluate, kind_of
 from flowrunner.core.expressions import Fault, roots_in, steps_in
 from flowrunner.core.model import StepStatus
 from flowrunner.definitions.context import Context, Launch
-from flowrunner.definitions.prompts import UnresolvedError, fence
+from flowrunner.definitions.prompts import UnresolvedError, fence, quote
 
 _AGENTS_WORDS = frozenset({"steps", "outcomes", "item", "item_key", "previous"})
 """Roots that hold what agents said: what comes from there is fenced (V-07)."""
@@ -47,21 +47,36 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A text with values in it: a prompt or a question. What agents wrote is fenced.
+    """A text with values in it: a prompt or a question.
 
-    *closing* follows it as it stands: what an answer must look like.
+    What agents wrote is fenced in what agents read, and quoted in what people do. *closing* follows
+    as it stands: what an answer must look like.
     """
 
     pieces: tuple[str | Spot, ...]
     closing: str = ""
+    is_for_people: bool = False
 
     def __call__(self, context: Context) -> str:
         roots = roots_of(context)
         said = (
-            piece if isinstance(piece, str) else _inserted(piece, roots, context)
+            piece if isinstance(piece, str) else self._inserted(piece, roots, context)
             for piece in self.pieces
         )
         return "".join(said) + self.closing
+
+    def _inserted(self, spot: Spot, roots: Mapping[str, object], context: Context) -> str:
+        value = spot.value(roots)
+        if value is None:
+            return _absent(spot, context)
+        text = shown(value)
+        named = roots_in(spot.inserted.node)
+        if isinstance(value, bool | int | float) or not named & _AGENTS_WORDS:
+            return text
+        if self.is_for_people:
+            return quote(text)
+        label = next(iter(steps_in(spot.inserted.node)), "") or min(named & _AGENTS_WORDS)
+        return fence(text, context.nonce, label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +196,6 @@ def _truth(spot: Spot, roots: Mapping[str, object]) -> bool:
     if not isinstance(value, bool):
         raise spot.wrong(value, "true or false")
     return value
-
-
-def _inserted(spot: Spot, roots: Mapping[str, object], context: Context) -> str:
-    value = spot.value(roots)
-    if value is None:
-        return _absent(spot, context)
-    text = shown(value)
-    named = roots_in(spot.inserted.node)
-    if isinstance(value, bool | int | float) or not named & _AGENTS_WORDS:
-        return text
-    label = next(iter(steps_in(spot.inserted.node)), "") or min(named & _AGENTS_WORDS)
-    return fence(text, context.nonce, label)
 
 
 def _absent(spot: Spot, context: Context) -> str:

@@ -136,6 +136,14 @@ def test_a_loop_ends_by_a_condition() -> None:
     assert step.repeat.at_most == 4
 
 
+def test_a_question_quotes_what_agents_wrote() -> None:
+    """V-07: a person reads no secret of the run; one line stays in its sentence."""
+    step = a_step('approval: "Send ${odd}?\\n${scan[0].text}"')
+    context = a_context({"odd": "two finds", "scan": [{"text": "a\nb"}]})
+
+    assert called(step.run, context) == "Send two finds?\n\n\n> a\n> b\n\n"
+
+
 def test_an_approval_asks_for_typed_values() -> None:
     """F41, F42, F43: form, approvers, expiry, and what a rejection means."""
     step = a_step(
