@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants interleavings
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants interleavings soak soakmutants
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -49,6 +49,12 @@ interleavings: $(VENV)/.dev ## Step three sessions of a real PostgreSQL through 
 	@$(PLAY) interleavings $(ARGS)
 
 check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
+
+soak: $(VENV)/.dev ## Play 20,000 schedules, or ARGS="--seconds 3600", or one again: ARGS="--seed 780"
+	@PYTHONPATH=tests $(BIN)/python -m simulation.soak $(ARGS)
+
+soakmutants: $(VENV)/.dev ## Break the engine in one place at a time; schedules must notice
+	@PYTHONPATH=tests $(BIN)/python -m simulation.mutants $(ARGS)
 
 fmt: $(VENV)/.dev ## Fail if a file is not formatted
 	@$(BIN)/ruff format --check -q .

@@ -11,15 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeAlias, cast
-from uuid import UUID
 
 import psycopg
 
-from flowrunner.core.model import RunId
 from flowrunner.db import apply as db_apply
 from flowrunner.db import events, launch, payloads, queue, results, runs, stalls, timers, workers
-from flowrunner.db.pool import Conn, Pool
-from flowrunner.db.runs import LoadedRun
+from flowrunner.db.pool import Pool
 from flowrunner.dispatch import sql as dispatch_sql
 from simulation import applying, laws_of_rows, leasing, looking
 from simulation.loop import Process
@@ -285,23 +282,3 @@ STATEMENTS: Mapping[str, Statement] = {
     payloads.LIST_PAYLOADS: _list_payloads,
     dispatch_sql.REPORT: _report,
 }
-
-
-class Still:
-    """A connection without a wire: every statement is answered at once."""
-
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    async def execute(self, statement: str, args: Json | None = None) -> Cursor:
-        return Cursor(STATEMENTS[statement](self._tables, args or {}))
-
-
-def loaded_run(tables: Tables, run: UUID) -> LoadedRun:
-    """The run as the engine would load it now."""
-    loading = runs.load_run(cast("Conn", Still(tables)), RunId(run))
-    try:
-        loading.send(None)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it waits for something")

@@ -88,9 +88,9 @@ class Dispatcher:
             "rest": RestTasks(world, process, replicas),
             "sql": SqlTasks(wire.pool),
         }
-        leases = leases_of(wire, ("default",))
+        self._leases = leases_of(wire, ("default",))
         self._keeper: LeaseKeeper[ClaimedTask] = LeaseKeeper(
-            leases, TIMES, self._lost, clock=process.time
+            self._leases, TIMES, self._lost, clock=process.time
         )
         self._running: dict[int, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
@@ -179,9 +179,10 @@ class Dispatcher:
             await self._return(task)
             if kind == "returns":
                 return None
-        pace = self._world.universe.chance.random()
-        await passed(0.01 + 0.2 * pace * pace + (seconds if kind in {"slow_work", "zombie"} else 0))
+        await passed(self._pace(kind, seconds))
         report = report_of(task, kind, is_doomed=_key(task) in self._world.plan.what.doomed)
+        if kind == "last_word":
+            return await self._say_last(task, report, seconds)
         if kind == "twice":
             other: Door = "sql" if self._door == "rest" else "rest"
             await asyncio.gather(
@@ -191,6 +192,30 @@ class Dispatcher:
             return "left"
         receipt = await deliver(self._ports[self._door], task, report, DELIVERY)
         return "settled" if kind == "zombie" else receipt
+
+    async def _say_last(
+        self, task: ClaimedTask, report: TaskReport, seconds: float
+    ) -> Receipt | None:
+        """Report when nobody listens; then die, or let go of the lease as if nothing was said."""
+        for process in self._world.universe.processes:
+            if process.name.startswith("replica"):
+                process.frozen_until = self._world.universe.now + LEASE + 1
+        receipt = await deliver(self._ports["sql"], task, report, DELIVERY)
+        if seconds > 1:
+            self._world.universe.later(0.0, self.process.kill)
+        elif (me := self._keeper.worker_id) is not None:
+            with suppress(UnavailableError):
+                await self._leases.release(me, [task.epoch])
+        return receipt
+
+    def _pace(self, kind: str, seconds: float) -> float:
+        """How long the agent takes; who is marooned takes longer than its lease lasts."""
+        world = self._world
+        pace = world.universe.chance.random()
+        if kind == "marooned":
+            world.cut_until[self.process] = world.universe.now + 2 * LEASE
+            return LEASE + 2.0
+        return 0.01 + 0.2 * pace * pace + (seconds if kind in {"slow_work", "zombie"} else 0.0)
 
     async def _return(self, task: ClaimedTask) -> None:
         with suppress(UnavailableError):

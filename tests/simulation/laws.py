@@ -17,8 +17,8 @@ from flowrunner.service.checking import (
     _Replay,  # pyright: ignore[reportPrivateUsage]  # what `check` does, on the model's rows
 )
 from simulation.author import prompt_text
-from simulation.database import loaded_run
 from simulation.dispatcher import agent_text
+from simulation.still import loaded_run
 from simulation.tables import Json, RunLine, Tables
 from simulation.world import World
 
@@ -139,9 +139,12 @@ def _kept(world: World) -> Iterator[str]:
             key = (run.id, step, body.get("attempt"), body.get("epoch"))
             if name == "result.rejected" and key in ends and not _is_lost(ends[key]):
                 yield f"P1: the result of step {step} under {key[3]} was applied and refused"
+    ended = {(run, step, attempt): epoch for run, step, attempt, epoch in ends if epoch}
     lost = {key for key, body in ends.items() if _is_lost(body)}
     for left in world.tables.left:
-        if left.was_held and (left.run, left.step, left.attempt, left.epoch) in lost:
+        key = (left.run, left.step, left.attempt)
+        is_other = ended.get(key, left.epoch) != left.epoch
+        if left.was_held and (is_other or (*key, left.epoch) in lost):
             yield f"P3: step {left.step} lost what was reported under {left.epoch} in time"
 
 

@@ -146,7 +146,7 @@ class Process(asyncio.AbstractEventLoop):
             self.universe.push(self.frozen_until, None, wake)
             return
         ready = self._ready
-        asyncio.events._set_running_loop(self)
+        asyncio._set_running_loop(self)
         try:
             while ready and not self.is_dead:
                 if self.fate is not None and self.turns >= self.fate[0] and self._befall():
@@ -160,7 +160,7 @@ class Process(asyncio.AbstractEventLoop):
                     else:
                         context.run(handle.callback, *handle.args)
         finally:
-            asyncio.events._set_running_loop(None)
+            asyncio._set_running_loop(None)
 
     def _befall(self) -> bool:
         assert self.fate is not None
@@ -197,13 +197,14 @@ class Process(asyncio.AbstractEventLoop):
             return
         self.is_dead = True
         self._ready.clear()
-        for task in self._tasks.values():
-            task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
-            coroutine = task.get_coro()
-            # Closed now and not by the collector, at a moment that no seed decides. What it wants
-            # to do on its way out, it does to a loop that is deaf.
-            with suppress(BaseException):
-                coroutine.close()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+        # What coroutines want to do on their way out, they do to a loop that is deaf.
+        before = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
+        try:
+            for task in self._tasks.values():
+                _let_fall(task)
+        finally:
+            asyncio._set_running_loop(before)
         self._tasks.clear()
         for mourner in self._mourners:
             mourner()
@@ -266,8 +267,7 @@ class Process(asyncio.AbstractEventLoop):
         made = self._made
         task = asyncio.Task(coro, loop=self, name=name or "task", context=context)
         if self.is_dead:
-            task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
-            coro.close()
+            _let_fall(task)
             return task
         self._tasks[made] = task
         task.add_done_callback(lambda _: self._tasks.pop(made, None))
@@ -279,6 +279,13 @@ class Process(asyncio.AbstractEventLoop):
             self.complaints.append(f"{self.name}: {context['message']}: {error!r}")
 
     call_exception_handler = _complain
+
+
+def _let_fall(task: asyncio.Task[Any]) -> None:
+    """Close it now and not by the collector, at a moment that no seed decides."""
+    task._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
+    with suppress(BaseException):
+        task.get_coro().close()  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
 
 
 async def until(moment: float) -> None:

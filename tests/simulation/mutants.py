@@ -1,4 +1,4 @@
-"""Break the engine in one place at a time and see which schedule notices: `make soak-mutants`.
+"""Break the engine in one place at a time and see which schedule notices: `make soakmutants`.
 
 A guard that nothing misses when it is gone is decoration. Those of `model/` break the model where
 it stands for SQL: what the statement must do, the schedules must be able to tell.
@@ -120,12 +120,6 @@ MUTANTS = (
         "        async with self._pool.connection() as conn:\n"
         "            await delete_results(conn, [row.id for row in rows])\n"
         "        verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))\n",
-    ),
-    Mutant(
-        "code tells its result once",
-        f"{ENGINE}/code.py",
-        '                log.warning("code.told_again", task=task.task_id, error=repr(error))\n',
-        "                return\n",
     ),
     Mutant(
         "no self-fence",

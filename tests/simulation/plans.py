@@ -17,7 +17,7 @@ GROUPS: Mapping[str, tuple[tuple[str, int], ...]] = {
     "call": (("unasked", 2), ("unheard", 4), ("twice", 2), ("tardy_call", 1)),
     "ask": (("away", 2), ("dawdles", 3), ("raises", 1)),
     "work": (("dies", 4), ("flaky", 4), ("fails", 1), ("stopped", 1), ("twice", 3), ("slow_work", 3),
-             ("zombie", 4), ("returns", 2)),
+             ("zombie", 4), ("returns", 2), ("marooned", 3), ("last_word", 3)),
     "replica": (("crash", 6), ("freeze", 2), ("stop", 2), ("cut", 2)),
     "worker": (("crash", 4), ("freeze", 3), ("stop", 2), ("cut", 3)),
     "clock": (("outage", 1), ("silence", 1)),

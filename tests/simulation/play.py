@@ -213,7 +213,7 @@ def _played(plan: Plan, errors: Sequence[str], asked: list[Asked] | None) -> Out
     return _outcome(world)
 
 
-_LINGERING = frozenset({"zombie", "slow_work", "freeze", "belated"})
+_LINGERING = frozenset({"zombie", "slow_work", "freeze", "belated", "marooned"})
 """After these something may still come, long after everything has ended."""
 
 
