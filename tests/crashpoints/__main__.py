@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the random pairs and triples")
     parser.add_argument("--no-singles", action="store_true", help="only pairs and triples")
     parser.add_argument("--most-bad", type=int, default=1000, help="violations that are enough")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
+    parser.add_argument("--processes", type=int, default=(os.cpu_count() or 2) + 1)
     parser.add_argument("--shape", action="append", choices=sorted(MAKERS), help="only this one")
     parser.add_argument("--play", type=_plan, help="one play again, such as 17:before,4:kill")
     given = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import sys
@@ -141,6 +142,8 @@ def run_on(place: Place, work: Callable[[Stage], Awaitable[R]]) -> R:
         async with a_stage(_database(place)) as stage:
             return await work(stage)
 
+    # What was imported stays: there is no use in looking through it again and again.
+    gc.freeze()
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         return runner.run(staged())
 
@@ -206,6 +209,10 @@ def campaign(shapes: Sequence[str], extent: Extent, processes: int) -> Tally:
         play = partial(_play_chunk, place, most_bad=extent.most_bad)
         waiting = [pool.submit(play, shape, plans) for shape, plans in chunks]
         for done in as_completed(waiting):
+            error = done.exception()
+            if error is not None:
+                pool.shutdown(cancel_futures=True)
+                raise error
             tally = done.result()
             total.add(tally)
             print(f"{total.plays.total()} plays", end="\r", file=sys.stderr, flush=True)  # noqa: T201

@@ -94,8 +94,10 @@ class Stage:
         with capture_logs() as play.logs:
             try:
                 await _Drive(self, play).run()
-            except (PlayedOutError, TimeoutError) as error:
+            except PlayedOutError as error:
                 play.failure = str(error)
+            except Exception as error:  # noqa: BLE001  # a play that breaks down is a finding too
+                play.failure = repr(error)
         return play
 
     async def kill(self, pid: int) -> None:
