@@ -36,6 +36,22 @@ _MARK = "<!-- figures -->"
 def main() -> int:
     asked = _parsed()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    rounds = _kept(asked.join) if asked.join else _measured(asked)
+    print(table.plain(rounds))
+    print(f"\n{table.machine()}")
+    _keep(asked, rounds)
+    return 0
+
+
+def _kept(files: Sequence[Path]) -> dict[str, list[float]]:
+    """The rounds of earlier runs; of a figure that several have, those of the last."""
+    rounds: dict[str, list[float]] = {}
+    for file in files:
+        rounds |= json.loads(file.read_text(encoding="utf-8"))["rounds"]
+    return rounds
+
+
+def _measured(asked: argparse.Namespace) -> dict[str, list[float]]:
     rounds: dict[str, list[float]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="fr-bench-") as folder,
@@ -47,10 +63,7 @@ def main() -> int:
         for number in range(asked.rounds):
             for name, figure in _round(stage, asked, number):
                 rounds.setdefault(name, []).append(figure)
-    print(table.plain(rounds))
-    print(f"\n{table.machine()}, {asked.rounds} rounds")
-    _keep(asked, rounds)
-    return 0
+    return rounds
 
 
 def _parsed() -> argparse.Namespace:
@@ -59,6 +72,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes: does it still work")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     parser.add_argument("--peers", type=Path, help="the Python of an environment with the peers")
+    parser.add_argument("--join", type=Path, nargs="+", help="measure nothing: show these files")
     parser.add_argument("--json", type=Path, help="write every round's figures here")
     parser.add_argument("--docs", type=Path, help="write the table between this page's marks")
     return parser.parse_args()
@@ -99,7 +113,7 @@ def _keep(asked: argparse.Namespace, rounds: dict[str, list[float]]) -> None:
         asked.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     if asked.docs is not None:
         head, _old, tail = asked.docs.read_text(encoding="utf-8").split(_MARK)
-        told = f"{table.machine()}, {asked.rounds} rounds.\n\n{table.markdown(rounds)}"
+        told = f"{table.machine()}.\n\n{table.markdown(rounds)}"
         page = f"{head}{_MARK}\n\n{told}\n{_MARK}{tail}"
         asked.docs.write_text(page, encoding="utf-8")
 

@@ -36,7 +36,7 @@ def _one(stage: Stage, python: Path, name: str) -> Figures:
     try:
         address = stage.cluster.address("admin", database)
         command = [str(python), str(_FOLDER / f"run_{name}.py"), address]
-        command += [str(stage.size(2_000, 100)), str(stage.size(1_000, 100))]
+        command += [str(stage.size(400, 100)), str(stage.size(1_000, 100))]
         done = subprocess.run(  # noqa: S603
             command, capture_output=True, text=True, timeout=_SECONDS, check=False
         )

@@ -44,12 +44,12 @@ AIMS: Mapping[str, Aim] = {
 
 
 def rows(rounds: Mapping[str, Sequence[float]]) -> Iterator[tuple[str, str, str, str]]:
-    """Figure, median, least to most, and the aim with whether it is met."""
+    """Figure, median, least to most of how many rounds, and the aim with whether it is met."""
     for name, values in rounds.items():
         middle = median(values)
         aim = AIMS.get(name)
         said = "" if aim is None else f"{aim} {'met' if aim.is_met(middle) else '**missed**'}"
-        spread = f"{number(min(values))} to {number(max(values))}" if len(values) > 1 else ""
+        spread = f"{number(min(values))} to {number(max(values))} ({len(values)})"
         yield name, number(middle), spread, said
 
 
@@ -62,14 +62,14 @@ def number(value: float) -> str:
 
 
 def markdown(rounds: Mapping[str, Sequence[float]]) -> str:
-    lines = ["| figure | median | least to most | aim |", "|---|---:|---:|---|"]
+    lines = ["| figure | median | least to most (rounds) | aim |", "|---|---:|---:|---|"]
     lines += [f"| {' | '.join((f'`{row[0]}`', *row[1:]))} |" for row in rows(rounds)]
     return "\n".join(lines) + "\n"
 
 
 def plain(rounds: Mapping[str, Sequence[float]]) -> str:
     return "\n".join(
-        f"{name:44}{middle:>10}{spread:>22}  {aim}" for name, middle, spread, aim in rows(rounds)
+        f"{name:44}{middle:>10}{spread:>26}  {aim}" for name, middle, spread, aim in rows(rounds)
     )
 
 
