@@ -86,7 +86,7 @@ SHAPES: Mapping[str, Shape] = {
                 max_redos=1,
                 expires_seconds=9.0,
                 on_expiry=Expiry.CONTINUE,
-                remind_seconds=1.5,
+                remind_seconds=0.4,
             ),
         ),
         acts=("decide",),
