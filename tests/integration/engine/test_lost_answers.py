@@ -184,25 +184,31 @@ async def test_a_run_ends_well_whatever_is_lost_on_the_way(
 async def launched(service: Service) -> RunId:
     """Launch as a client does: again, with the same key, when the service says "not now"."""
     request = LaunchRequest(project_root=ROOT, idempotency_key="once")
-    while True:
+
+    async def tried() -> RunId | None:
         try:
             return (await service.runs.launch("demo", request)).run_id
         except (UnavailableError, psycopg.OperationalError):
-            continue
+            return None
+
+    return await until(tried)
 
 
 async def followed(service: Service, run_id: RunId) -> str:
     """Follow the events as a client does: on from the last one, when the stream breaks."""
     seen: list[EventRow] = []
-    while True:
+
+    async def to_the_end() -> bool:
         try:
-            after = seen[-1].seq if seen else 0
-            async for row in service.feed.follow(run_id, after):
-                seen += [row]
+            async for row in service.feed.follow(run_id, seen[-1].seq if seen else 0):
+                seen.append(row)  # noqa: PERF401  # what came before the break counts
         except psycopg.OperationalError:
-            continue
-        assert [row.seq for row in seen] == list(range(1, len(seen) + 1))
-        return seen[-1].type
+            return False
+        return True
+
+    await until(to_the_end)
+    assert [row.seq for row in seen] == list(range(1, len(seen) + 1))
+    return seen[-1].type
 
 
 BROKEN = """
