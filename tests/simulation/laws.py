@@ -32,7 +32,12 @@ def judge(world: World, runs: Sequence[RunId]) -> None:
     if len(tables.runs) != world.plan.runs or set(runs) != set(tables.runs):
         world.complain(f"D2-18: {world.plan.runs} launches made {len(tables.runs)} runs")
     for line in tables.runs.values():
-        for told in (*replayed(tables, line), *_left_over(tables, line), *_reminded(line)):
+        for told in (
+            *replayed(tables, line),
+            *_left_over(tables, line),
+            *_reminded(line),
+            *_refused(line),
+        ):
             world.complain(told)
     for told in (*_kept(world), *_promised(world), *_amiss(tables)):
         world.complain(told)
@@ -134,11 +139,6 @@ def _kept(world: World) -> Iterator[str]:
     for paid in world.paid:
         if (paid.run, paid.step, paid.epoch) not in by_epoch:
             yield f"P3: the accepted result of step {paid.step} under {paid.epoch} is not in the log"
-    for run in world.tables.runs.values():
-        for _, name, step, body in run.events:
-            key = (run.id, step, body.get("attempt"), body.get("epoch"))
-            if name == "result.rejected" and key in ends and not _is_lost(ends[key]):
-                yield f"P1: the result of step {step} under {key[3]} was applied and refused"
     ended = {(run, step, attempt): epoch for run, step, attempt, epoch in ends if epoch}
     lost = {key for key, body in ends.items() if _is_lost(body)}
     for left in world.tables.left:
@@ -150,6 +150,17 @@ def _kept(world: World) -> Iterator[str]:
 
 def _is_lost(body: Json) -> bool:
     return isinstance(body.get("error"), dict) and body["error"]["code"] in LOST
+
+
+def _refused(line: RunLine) -> Iterator[str]:
+    """P1: a repeated result is answered like the first time, while its attempt is the last."""
+    applied: dict[int | None, int] = {}
+    for seq, name, step, body in line.events:
+        epoch = body.get("epoch", 0)
+        if name in ENDS and epoch and not _is_lost(body):
+            applied[step] = epoch
+        elif name == "result.rejected" and applied.get(step) == epoch:
+            yield f"P1: event {seq}: the result of step {step} was applied before under {epoch}"
 
 
 def _reminded(line: RunLine) -> Iterator[str]:

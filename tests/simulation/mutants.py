@@ -96,10 +96,10 @@ MUTANTS = (
         "",
     ),
     Mutant(
-        "answers of an earlier generation count",
+        "what could not be answered is not asked again",
         f"{ENGINE}/actor.py",
-        "        asked = (view.state.generation, ask)\n",
-        "        asked = (view.state.generation * 0 + 1, ask)\n",
+        "            self._asked.pop(asked, None)\n            return\n",
+        "            return\n",
     ),
     Mutant(
         "stalls are not repaired",

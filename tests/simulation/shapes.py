@@ -79,6 +79,7 @@ SHAPES: Mapping[str, Shape] = {
         a_graph(
             "plan",
             "ask<-plan",
+            "aside<-plan",
             "do<-ask",
             ask=_asks(
                 on_reject=Rejection.REDO,
