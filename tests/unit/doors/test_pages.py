@@ -99,7 +99,7 @@ def test_a_run_looks_like_its_picture(width: int) -> None:
 
 
 def _is_whole(line: str) -> bool:
-    return "flowrunner" in line or line.startswith("✗")
+    return "flowrunner" in line or line.startswith(("✗", "↻"))
 
 
 def test_long_lists_are_counted_unless_all_are_wanted() -> None:
