@@ -214,14 +214,14 @@ async def test_a_report_that_hangs_fails_the_run(
 
 
 class Fickle(BaseModel):
-    """An input that is good at launch, and then never again: such as a path that was removed."""
+    """An input that is good at launch, when it is read twice, and then never again."""
 
     asked: ClassVar[int] = 0
 
     @model_validator(mode="after")
     def _check(self) -> Fickle:
         Fickle.asked += 1
-        if Fickle.asked > 1:
+        if Fickle.asked > 2:
             raise ValueError("gone")
         return self
 
