@@ -26,7 +26,7 @@ GROUPS: Mapping[str, tuple[tuple[str, int], ...]] = {
 
 _SHARE = {
     "statement": 5,
-    "hint": 2,
+    "hint": 3,
     "call": 3,
     "ask": 2,
     "work": 5,
@@ -36,7 +36,7 @@ _SHARE = {
 }
 _SPREAD = {
     "statement": 60,
-    "hint": 8,
+    "hint": 25,
     "call": 5,
     "ask": 3,
     "work": 3,
