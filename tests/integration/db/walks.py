@@ -20,9 +20,10 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import CODE_QUEUE, Graph, Rejection, Siblings, StepKind, StepSpec
 from flowrunner.core.model import Ref, RunState
 from flowrunner.core.scheduling import decide
+from unit.laws.happenings import afterwards, answers, happenings, unlikely, well
 from unit.laws.soundness import assert_sound
 from unit.laws.strategies import a_random_graph
-from unit.laws.world import World, afterwards, answers, assert_caused, happenings, unlikely, well
+from unit.laws.world import World, assert_caused
 
 IDLE = "idle"
 """The queue that is looked at now and then: what is offered there lies for a while."""

@@ -17,9 +17,10 @@ from flowrunner.core.model import RunState, RunStatus, StepStatus, unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
 from flowrunner.core.transitions import RUN, STEP
+from unit.laws.happenings import a_world, afterwards, finish, likely, unlikely
 from unit.laws.soundness import assert_sound, current, satisfies
 from unit.laws.strategies import anything, choices, launches
-from unit.laws.world import World, a_world, afterwards, finish, likely, unlikely
+from unit.laws.world import World
 
 Launch = tuple[Graph, tuple[int, ...]]
 

@@ -12,8 +12,8 @@ from flowrunner.core.model import unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide, decide_and_fold
 from stories import statuses
+from unit.laws.happenings import a_world, answers, likely, unlikely
 from unit.laws.strategies import choices, launches
-from unit.laws.world import a_world, answers, likely, unlikely
 
 Launch = tuple[Graph, tuple[int, ...]]
 

@@ -12,17 +12,11 @@ from flowrunner.core.graph import Graph
 from flowrunner.core.model import RunState, RunStatus, StepStatus, unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
+from unit.laws.happenings import a_world, afterwards, happenings, unlikely
 from unit.laws.reference import Reference
 from unit.laws.soundness import assert_sound, current
 from unit.laws.strategies import launches, numbers
-from unit.laws.world import (
-    World,
-    a_world,
-    afterwards,
-    assert_caused,
-    happenings,
-    unlikely,
-)
+from unit.laws.world import World, assert_caused
 
 turns = numbers(8, 1)
 """Each says which replica hears it, and which of the possible things it is."""

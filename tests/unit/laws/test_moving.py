@@ -9,9 +9,10 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import Opening, unstarted
 from flowrunner.core.readiness import outstanding
+from unit.laws.happenings import a_world, finish
 from unit.laws.soundness import assert_sound, may_begin
 from unit.laws.strategies import anything, choices, launches
-from unit.laws.world import a_world, assert_caused, finish
+from unit.laws.world import assert_caused
 
 Launch = tuple[Graph, tuple[int, ...]]
 

@@ -18,8 +18,9 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.model import Failure, Ref, RunState, RunStatus, StepStatus
 from flowrunner.core.scheduling import decide
+from unit.laws.happenings import a_world, answers, in_order
 from unit.laws.strategies import launches, numbers
-from unit.laws.world import FATAL, FLAKY, World, a_world, answers, in_order
+from unit.laws.world import FATAL, FLAKY, World
 
 Launch = tuple[Graph, tuple[int, ...]]
 FATES = ("done", "done", "flaky", "failed", "no", "broken", "lost")

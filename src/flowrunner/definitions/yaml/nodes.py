@@ -19,7 +19,8 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 
-_INTEGER = re.compile(r"[-+]?[0-9]+\Z")
+# At most 18 characters: what JSON and the database can hold.
+_INTEGER = re.compile(r"(?=.{1,18}\Z)[-+]?[0-9]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _BEYOND = re.compile(r"\\U(?!0010|000)")
 _WORDS = {
@@ -293,9 +294,8 @@ def _scalar(event: yaml.ScalarEvent) -> ScalarNode:
 def _meaning(text: str) -> str | int | float | bool | None:
     if text in _WORDS:
         return _WORDS[text]
-    if _INTEGER.match(text) and len(text) < 19:  # noqa: PLR2004  # what JSON and the database can hold
+    if _INTEGER.match(text):
         return int(text)
-    if _FLOAT.match(text):
-        number = float(text)
-        return number if abs(number) != float("inf") else text
+    if _FLOAT.match(text) and abs(number := float(text)) != float("inf"):
+        return number
     return text
