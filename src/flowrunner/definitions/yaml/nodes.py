@@ -19,8 +19,7 @@ MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 50_000
 
-# At most 18 characters: what JSON and the database can hold.
-_INTEGER = re.compile(r"(?=.{1,18}\Z)[-+]?[0-9]+\Z")
+_INTEGER = re.compile(r"(?=.{1,18}\Z)[-+]?[0-9]+\Z")  # what JSON and the database can hold
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _BEYOND = re.compile(r"\\U(?!0010|000)")
 _WORDS = {
