@@ -38,6 +38,9 @@ class Mutant:
 
 _ENGINE = "src/flowrunner/engine"
 _APPLY = "src/flowrunner/db/apply.py"
+_SQL = "alembic/sql/functions/apply.sql"
+_ORDERS = "interleavings"
+"""No shape: a crash leaves nobody behind who acts late. Sessions stepped in every order do."""
 _NO_REPAIR = Edit(f"{_ENGINE}/reaper.py", "        await self._repair()\n", "")
 _BODIES = """    bodies: dict[Ref, bytes] = {}
     for change in changes:
@@ -170,12 +173,31 @@ MUTANTS = (
     ),
     Mutant(
         "a lease is not compared by its epoch",
-        "sequence",
+        _ORDERS,
+        (
+            Edit(_SQL, "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n", ""),
+            Edit(_SQL, "\n                              AND coalesce(held.epoch, 0) = g.e)", ")"),
+        ),
+    ),
+    Mutant(
+        "a run's version is not compared",
+        _ORDERS,
         (
             Edit(
-                "alembic/sql/functions/apply.sql",
-                "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n",
-                "",
+                _SQL,
+                "            ON t.id = d.run AND t.version = d.v\n",
+                "            ON t.id = d.run\n",
+            ),
+        ),
+    ),
+    Mutant(
+        "a task that somebody just takes is waited for, and taken again",
+        _ORDERS,
+        (
+            Edit(
+                "alembic/sql/functions/dispatch.sql",
+                "LIMIT p_count FOR UPDATE SKIP LOCKED) AS y",
+                "LIMIT p_count) AS y",
             ),
         ),
     ),
@@ -219,10 +241,12 @@ def _replace(file: Path, old: str, new: str) -> None:
 
 def _violations(mutant: Mutant, root: Path) -> list[str]:
     """What the campaign said of the mutant, a line per point."""
-    argv = ["--points", "1", "--shape", mutant.shape, "--most-bad", str(_ENOUGH)]
+    argv = ["crashpoints", "--points", "1", "--shape", mutant.shape, "--most-bad", str(_ENOUGH)]
+    if mutant.shape == _ORDERS:
+        argv = [_ORDERS, "--sessions", "2", "--cases", "0"]
     path = os.pathsep.join(str(root / each) for each in ("src", "tests"))
     done = subprocess.run(
-        [sys.executable, "-m", "crashpoints", *argv],
+        [sys.executable, "-m", *argv],
         cwd=root,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -232,9 +256,11 @@ def _violations(mutant: Mutant, root: Path) -> list[str]:
     )
     without = re.findall(r"AssertionError: (.* without any crash.*)", done.stdout + done.stderr)
     points = re.findall(r"--play (\S+)\"\n    (.*)\n    (.*)", done.stdout)
-    if not (without or points or "violations: 0" in done.stdout):
+    if not (without or "violations: " in done.stdout):
         raise SystemExit(done.stderr[-3000:])
-    return [each[:200] for each in without] or [f"{at} {law[:110]}" for _, at, law in points]
+    orders = re.findall(r"^(\w+\+\w+@.*)", done.stdout, re.MULTILINE)[:_ENOUGH]
+    told = [*without, *orders, *(f"{at} {law}" for _, at, law in points)]
+    return [each[:200] for each in told]
 
 
 if __name__ == "__main__":

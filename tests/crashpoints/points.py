@@ -110,9 +110,7 @@ class Life:
     living: Life | None = None
     """Whose code runs in threads: their tasks do not know."""
 
-    def __init__(
-        self, dooms: Dooms, backends: Backends, kill: Callable[[int], Awaitable[object]]
-    ) -> None:
+    def __init__(self, dooms: Dooms, backends: Backends, kill: Callable[[int], object]) -> None:
         self._dooms = dooms
         self._kill = kill
         self.backends = backends
@@ -138,7 +136,7 @@ class Life:
         mode = self._dooms.next(label)
         if mode == "kill":
             self.backends.leaving.add(wire.pgconn.backend_pid)
-            await self._kill(wire.pgconn.backend_pid)
+            self._kill(wire.pgconn.backend_pid)
         elif mode == "before":
             self.die()
         try:

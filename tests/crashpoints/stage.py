@@ -81,9 +81,12 @@ class Play:
 class Stage:
     """One database and the connections of those who look at it from outside."""
 
-    def __init__(self, database: Database, admin: AsyncConnection[Any]) -> None:
+    def __init__(
+        self, database: Database, admin: AsyncConnection[Any], killer: psycopg.Connection[Any]
+    ) -> None:
         self.database = database
         self.admin = admin
+        self._killer = killer
         self.backends = Backends()
 
     async def play(self, shape: Shape, planned: tuple[Doom, ...]) -> Play:
@@ -100,8 +103,9 @@ class Stage:
                 play.failure = repr(error)
         return play
 
-    async def kill(self, pid: int) -> None:
-        await self.admin.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    def kill(self, pid: int) -> None:
+        """End a session. Nobody who is cancelled meanwhile can leave this half done."""
+        self._killer.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
     async def _clear(self) -> None:
         """Wait for the dead's last statements, and forget all runs."""
@@ -130,11 +134,14 @@ async def a_stage(database: Database) -> AsyncGenerator[Stage]:
         # It warns of every connection that is lost, and losing them is what this is about.
         patch.setattr(logging.getLogger("psycopg"), "level", logging.CRITICAL)
         patch.setattr(logging.getLogger("psycopg.pool"), "level", logging.CRITICAL)
-        async with await Wire.connect(database.address("admin"), autocommit=True) as admin:
-            stage = Stage(database, admin)
+        address = database.address("admin")
+        killer = psycopg.connect(address, autocommit=True)
+        async with await Wire.connect(address, autocommit=True) as admin:
+            stage = Stage(database, admin, killer)
             try:
                 yield stage
             finally:
+                killer.close()
                 stage.backends.close()
                 asyncio.get_running_loop().set_task_factory(None)
 

@@ -1,4 +1,4 @@
-"""`make interleavings`: every order of three sessions, committed or undone, or a sample of them."""
+"""`make interleavings`: every order of some sessions, committed or undone, or a sample of them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _NAME = "flowrunner_interleavings"
 def main() -> int:
     """Return 1 when a law was broken."""
     parser = argparse.ArgumentParser(prog="interleavings", description=__doc__)
+    parser.add_argument("--sessions", type=int, default=3, choices=(2, 3))
     parser.add_argument("--cases", type=int, default=3000, help="how many of all; 0 for all")
     parser.add_argument("--seed", type=int, default=1, help="which ones")
     parser.add_argument("--only", default="", help="cases whose name is this")
     given = parser.parse_args()
-    wanted = [case for case in cases(3, may_undo=True) if given.only in {"", str(case)}]
-    sys.stdout.write(f"{len(wanted)} cases of three sessions\n")
+    every = cases(given.sessions, may_undo=True)
+    wanted = [case for case in every if given.only in {"", str(case)}]
+    sys.stdout.write(f"{len(wanted)} cases of {given.sessions} sessions\n")
     if 0 < given.cases < len(wanted):
         wanted = random.Random(given.seed).sample(wanted, given.cases)  # noqa: S311  # a seed
     with embedded_server() as server:

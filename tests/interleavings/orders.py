@@ -79,7 +79,7 @@ async def play(hall: Hall, case: Case) -> tuple[list[str], bool]:
 
 def _verdicts(sessions: Sequence[Session]) -> list[str]:
     """At most one decision on one version, and no lease to two."""
-    found: list[str] = []
+    found = [each.verdict for each in sessions if str(each.verdict).startswith("error: ")]
     kept = [each for each in sessions if each.keeps]
     won = [each.name for each in kept if each.name in DECISIONS and each.verdict == "ok"]
     if len(won) > 1:
@@ -87,6 +87,9 @@ def _verdicts(sessions: Sequence[Session]) -> list[str]:
     lone = [each for each in sessions if each.name in DECISIONS]
     if len(sessions) == len(lone) == len(kept) and not won:
         found.append("of several decisions none was taken")
+    settled = {"complete", "lose"}.intersection(won)
+    if settled and any(each.name == "release" and each.verdict for each in kept):
+        found.append(f"a lease was handed back and settled: {settled}")
     claimed = [task for each in kept if each.name == "claim" for task in each.verdict]
     if len(claimed) > len(set(claimed)):
         found.append(f"a task was claimed twice: {claimed}")
