@@ -50,8 +50,9 @@ def cli_page() -> str:
 
 
 def _helps(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    context = click.Context(command, info_name=" ".join(path), terminal_width=100)
-    context.max_content_width = 100
+    # With the settings of the whole program, as when it runs: commands keep what they were told.
+    settings: dict[str, Any] = {**cli.context_settings, "max_content_width": 100}
+    context = click.Context(command, info_name=" ".join(path), terminal_width=100, **settings)
     yield (
         " ".join(path),
         "\n".join(line.rstrip() for line in command.get_help(context).splitlines()),
