@@ -160,8 +160,22 @@ async def test_a_claim_that_nobody_heard_of_is_handed_back(commits_after: int) -
     assert stage.model.owner == {}
 
 
+async def test_what_is_committed_however_late_is_handed_back() -> None:
+    """P4: a server that slept commits a claim long after the doubt is over: once per lease we ask."""
+    stage = await opened()
+    stage.model.owner[7] = stage.keeper.worker_id or UUID(int=0)
+    stage.model.now += 29.0
+    await stage.keeper.renew()
+    assert stage.model.owner == {7: stage.keeper.worker_id}
+
+    stage.model.now += 1.0
+    await stage.keeper.renew()
+
+    assert stage.model.owner == {}
+
+
 async def test_doubt_ends() -> None:
-    """Once nothing can be committed late any more, renewals ask for nothing else."""
+    """When claims that were given up are hardly committed any more, renewals ask for nothing else."""
     stage = await opened()
     stage.model.fault = "after"
     with pytest.raises(UnavailableError):

@@ -46,8 +46,8 @@ _SPREAD = {
 }
 """How far into a run of this size the counts go, on average."""
 
-LATEST = 3.5
-"""Within a lease, a statement that was given up is executed or never: docs/proof.md says why."""
+LATEST = 9.0
+"""Seconds after which a statement that was given up may still be executed: more than two leases."""
 
 
 @dataclass(frozen=True, slots=True)

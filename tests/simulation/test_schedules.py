@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from simulation.plans import GROUPS, plan_of
+from simulation.plans import GROUPS, Act, Fault, Plan, plan_of
+from simulation.play import play
 from simulation.shapes import SHAPES
 from simulation.soak import played, replay
 
@@ -37,3 +38,17 @@ def test_all_that_may_go_wrong_does() -> None:
     drawn = {(fault.group, fault.kind) for plan in plans for fault in plan.faults}
     assert drawn == {(group, kind) for group, kinds in GROUPS.items() for kind, _ in kinds}
     assert {plan.shape for plan in plans if plan.faults} == set(SHAPES)
+
+
+def test_a_claim_that_is_executed_more_than_a_lease_late_strands_nothing() -> None:
+    """P4: found at seed 14125 of 20,000: its worker lived on, and held tasks that it never heard of."""
+    faults = (
+        Fault("statement", "belated", 11, 0, 6.137),
+        Fault("work", "marooned", 2, 1, 0.027),
+        Fault("hint", "deaf", 0, 1, 0.063),
+    )
+    plan = Plan(14125, "retry", 1, 2, 1, faults, (Act("retry", 3.773, 4),))
+
+    outcome = play(plan)
+
+    assert (outcome.complaints, outcome.ends) == ((), ("completed",))

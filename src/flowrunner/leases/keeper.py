@@ -187,7 +187,7 @@ class LeaseKeeper(Generic[T]):
             await self._call(self._port.release(self._worker_id, sorted(epochs)))
 
     async def _release_unknown(self, worker_id: UUID) -> None:
-        if not rules.in_doubt(self._hold):
+        if not rules.must_sweep(self._hold, self._clock(), self._times):
             return
         sent_at, keep = self._clock(), sorted(rules.kept(self._hold))
         count = await self._call(self._port.release_unknown(worker_id, keep))

@@ -77,6 +77,8 @@ class Hold:
     """The moment before the last successful renewal was sent."""
     doubt_until: float | None = None
     """In doubt until what is unknown was handed back by a call made after this moment."""
+    swept_at: float | None = None
+    """When what is unknown was last handed back, or the first renewal sent."""
 
 
 def is_open(hold: Hold, now: float, times: LeaseTimes) -> bool:
@@ -96,7 +98,8 @@ def renewed(hold: Hold, sent_at: float, lost: Iterable[int]) -> tuple[Hold, Epoc
     named = frozenset(lost)
     gone = hold.held & named
     after = replace(hold, held=hold.held - gone, retired=hold.retired - named)
-    return replace(after, sent_at=max(hold.sent_at, sent_at)), gone
+    swept_at = sent_at if hold.swept_at is None else hold.swept_at
+    return replace(after, sent_at=max(hold.sent_at, sent_at), swept_at=swept_at), gone
 
 
 def disowned(hold: Hold) -> tuple[Hold, Epochs]:
@@ -116,7 +119,7 @@ def doubted(hold: Hold, now: float, times: LeaseTimes) -> Hold:
 def released(hold: Hold, sent_at: float) -> Hold:
     """What was unknown when *sent_at* has been handed back."""
     over = hold.doubt_until is not None and sent_at >= hold.doubt_until
-    return replace(hold, doubt_until=None) if over else hold
+    return replace(hold, swept_at=sent_at, doubt_until=None if over else hold.doubt_until)
 
 
 def settled(hold: Hold, epochs: Iterable[int], now: float, times: LeaseTimes) -> Hold:
@@ -137,9 +140,14 @@ def asked(hold: Hold) -> Epochs:
     return hold.held | hold.retired
 
 
-def in_doubt(hold: Hold) -> bool:
-    """Whether the database may hold leases for us that nobody works on (P4)."""
-    return hold.doubt_until is not None
+def must_sweep(hold: Hold, now: float, times: LeaseTimes) -> bool:
+    """Whether to hand back what the database may hold for us and nobody works on (P4).
+
+    Once per lease without any doubt as well: a claim that was given up may be committed however
+    late, by a server that slept.
+    """
+    is_due = hold.swept_at is not None and now >= hold.swept_at + times.lease_seconds
+    return hold.doubt_until is not None or is_due
 
 
 def kept(hold: Hold) -> Epochs:
