@@ -10,6 +10,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from crashpoints.stage import Play
+from flowrunner.core.model import MAX_CRASHES
 from flowrunner.service.checking import check
 
 _ANSWERS = """
@@ -25,6 +26,7 @@ SELECT s.key, s.step_no, s.status, o.body FROM flow_steps s
  WHERE NOT s.left_behind
 """
 _RUNS = "SELECT status, outcome, generation FROM flow_runs"
+_CODES = "SELECT error->>'code' FROM flow_runs"
 _LEFT = """
 SELECT 'an unread result' FROM task_results WHERE verdict IS NULL
 UNION ALL SELECT 'a worker' FROM workers
@@ -55,11 +57,19 @@ async def judge(conn: AsyncConnection[Any], play: Play, wanted: Ending | None) -
     found += [f"{each.code}: {each.message}" for each in await check(conn)]
     ending = await _ending(conn, play)
     found += await _paid(conn, play)
-    if wanted is not None:
+    if wanted is not None and not await _is_poison(conn, play):
         found += _differences(play, ending, wanted)
     errors = {line["event"] for line in play.logs if line["log_level"] in {"error", "critical"}}
     found += [f"log: {event}" for event in sorted(errors)]
     return Judgement(ending, tuple(found))
+
+
+async def _is_poison(conn: AsyncConnection[Any], play: Play) -> bool:
+    """Whether a step went with its process so often that it is taken for the cause."""
+    struck = play.dooms.planned[: len(play.dooms.struck)]
+    deaths = sum(doom.mode in {"before", "after"} for doom in struck)
+    codes = await (await conn.execute(_CODES)).fetchall()
+    return deaths >= MAX_CRASHES and codes == [("crash_loop",)]
 
 
 async def _ending(conn: AsyncConnection[Any], play: Play) -> Ending:

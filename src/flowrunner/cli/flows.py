@@ -146,7 +146,8 @@ def _detail_here(shell: Shell, name: str) -> FlowDetail:
 
 
 def _row(flow: FlowRow) -> dict[str, str]:
-    title = flow.title if flow.valid else f"cannot be used: {len(flow.problems)} problems"
+    found = len(flow.problems)
+    title = flow.title if flow.valid else f"cannot be used: {found} problem{'s' * (found != 1)}"
     return {
         "name": flow.name,
         "steps": str(flow.step_count) if flow.valid else "",

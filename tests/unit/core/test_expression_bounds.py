@@ -31,7 +31,7 @@ def parsed(text: str) -> Node:
 
 def test_a_condition_on_everything_for_everything_ends() -> None:
     """D2-05, F10: members for members for members are refused in a moment, not counted for a day."""
-    began = time.monotonic()
+    began = time.process_time()
     roots = {"steps": {"a": list(range(1000))}}
 
     texts = ("steps.a.all(steps.a.all(steps.a.all(true)))", "steps.a.all(steps.a == steps.a)")
@@ -40,7 +40,7 @@ def test_a_condition_on_everything_for_everything_ends() -> None:
         assert isinstance(found, Fault)
         assert found.message == TOO_MANY
 
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def test_long_texts_are_looked_at_as_well() -> None:
@@ -69,14 +69,14 @@ def test_alternatives_do_not_double() -> None:
     text = "true"
     for _ in range(12):
         text = f"it.default(it).default(it).any({text})"
-    began = time.monotonic()
+    began = time.process_time()
 
     _, faults = check(
         parsed(f"steps.a.any({text})"), {"steps": {"type": "object", "properties": {"a": schema}}}
     )
 
     assert faults == ()
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=30))

@@ -68,13 +68,13 @@ BOMBS = {
 @pytest.mark.parametrize(("text", "code"), BOMBS.values(), ids=BOMBS.keys())
 def test_a_bomb_is_told_in_bounded_time(text: str, code: str) -> None:
     """F4, D2-26: what holds itself a thousand deep, or is wrong a thousand times, has an end."""
-    began = time.monotonic()
+    began = time.process_time()
 
     problems = told(text)
 
     assert any(code in problem for problem in problems)
     assert len(problems) <= MAX_PROBLEMS + 1
-    assert time.monotonic() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 @given(st.data())
