@@ -17,6 +17,7 @@ from flowrunner.definitions.library import Definition
 from flowrunner.definitions.outputs import adapter
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.census import census_of
+from flowrunner.engine.kept import Kept
 from flowrunner.engine.results import Outcomes, Reader, Results
 from flowrunner.engine.views import RunView
 
@@ -29,12 +30,13 @@ class Contexts:
     def __init__(self, bodies: Bodies, now: Callable[[], datetime]) -> None:
         self._bodies = bodies
         self._now = now
+        self._kept = Kept()
         self._lists: OrderedDict[Ref, list[dict[str, Any]]] = OrderedDict()
 
     async def of_step(self, view: RunView, definition: Definition, number: int | None) -> Context:
         """What the functions of step *number* see; None for what belongs to no step."""
         body = await self._bodies.get(view.meta.input_ref)
-        results = Results(view, definition, Reader(self._bodies, view.fresh))
+        results = Results(view, definition, Reader(self._bodies, view.fresh), self._kept)
         spec = None if number is None else view.state.spec(number)
         return Context(
             run_id=view.meta.run_id,

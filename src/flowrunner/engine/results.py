@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from flowrunner.core.draft import members
 from flowrunner.core.errors import UnavailableError
@@ -16,6 +17,7 @@ from flowrunner.definitions.library import Definition
 from flowrunner.definitions.outputs import adapter, is_structured
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.judging import read_answer
+from flowrunner.engine.kept import Kept
 from flowrunner.engine.views import RunView
 
 _READ_SECONDS = 30
@@ -59,10 +61,11 @@ class Results(Mapping[str, object]):
     A step with `each` has a list of them: those of the children that completed, in their order.
     """
 
-    def __init__(self, view: RunView, definition: Definition, read: Reader) -> None:
+    def __init__(self, view: RunView, definition: Definition, read: Reader, kept: Kept) -> None:
         self._view = view
         self._definition = definition
         self._read = read
+        self._kept = kept
         self._known: dict[int, object] = {}
 
     def text(self, key: str) -> str:
@@ -90,22 +93,29 @@ class Results(Mapping[str, object]):
         ref = self._view.output(number)
         if ref is None:
             raise KeyError(self._view.state.spec(number).key)
-        return self.parsed(number, self._read(ref).decode())
+        said = self._read(ref)
+        kind = self._kind(number)
+        return self._kept.value(ref, kind, len(said), lambda: self.parsed(number, said.decode()))
 
     def parsed(self, number: int, text: str) -> object:
         """What *text*, the output of a step or child, says as a value."""
         spec = self._view.state.spec(number)
-        at = number if spec.parent is None else spec.parent
         if spec.kind in {StepKind.APPROVAL, StepKind.WAIT}:
             return json.loads(text)
-        is_call = spec.parent is not None and spec.item is None
-        output = None if is_call else self._definition.flow.steps[at].output
+        output = self._kind(number)
         if spec.each is not None:
             values: list[object] = json.loads(text)
             return [adapter(output).validate_python(v) for v in values] if output else values
         if spec.kind is StepKind.CODE:
             return json.loads(text) if output is None else adapter(output).validate_json(text)
         return read_answer(text, output) if is_structured(output) else text
+
+    def _kind(self, number: int) -> Any:
+        """The type that a step or child answers by; None for what has none, as calls of code."""
+        spec = self._view.state.spec(number)
+        at = number if spec.parent is None else spec.parent
+        is_call = spec.parent is not None and spec.item is None
+        return None if is_call else self._definition.flow.steps[at].output
 
     def __contains__(self, key: object) -> bool:
         graph = self._view.state.graph
