@@ -26,7 +26,7 @@ CHILDREN = {
 
 
 def test_every_kind_of_step_outlives_its_servers(site: Site, measured: Measured) -> None:
-    """P1, P3, P4, I6, D2-10, D2-13, F4, F13, F14, F16: lists, loops, calls, waits and questions go on
+    """P1, P3, P4, I6, D2-10, D2-13, F13, F15, F18, F25, F41: lists, loops, calls, waits and questions go on
     on the other server or after a restart; who survives takes the decision; nothing ends twice.
     """
     servers = [site.installation.serve("--slots", "4") for _ in range(2)]
