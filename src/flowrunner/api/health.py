@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response, status
 
 from flowrunner import __version__
 from flowrunner.api.deps import Reading
 from flowrunner.core.errors import UnavailableError
-from flowrunner.service.views import Views
+from flowrunner.db.standing import Standing
 from flowrunner.wire.health import Check, Health, Live, Version
 
 router = APIRouter(tags=["health"])
@@ -30,7 +31,7 @@ async def get_live() -> Live:
 )
 async def get_ready(reading: Reading, response: Response) -> Health:
     """Say whether requests can be served now."""
-    checks = (await _database(reading),)
+    checks = (await _checked("database", reading.ping), await _checked("schema", reading.schema))
     health = Health(ready=all(check.ok for check in checks), checks=checks)
     if not health.ready:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -43,13 +44,13 @@ async def get_version() -> Version:
     return Version(version=__version__)
 
 
-async def _database(reading: Views) -> Check:
+async def _checked(name: str, look: Callable[[], Awaitable[Standing | None]]) -> Check:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            await reading.ping()
+            found = await look()
     except UnavailableError as error:
-        return Check(name="database", ok=False, detail=str(error))
+        return Check(name=name, ok=False, detail=str(error))
     except TimeoutError:
-        detail = f"no answer in {_PATIENCE_SECONDS:g} s"
-        return Check(name="database", ok=False, detail=detail)
-    return Check(name="database", ok=True)
+        return Check(name=name, ok=False, detail=f"no answer in {_PATIENCE_SECONDS:g} s")
+    complaint = found.complaint if found is not None else None
+    return Check(name=name, ok=complaint is None, detail=complaint or "")

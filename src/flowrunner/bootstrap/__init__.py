@@ -1,6 +1,12 @@
 """The composition root: the only place that wires. No logic."""
 
-from flowrunner.bootstrap.database import Addresses, SchemaError, open_database, reach_database
+from flowrunner.bootstrap.database import (
+    Addresses,
+    SchemaError,
+    open_database,
+    reach_database,
+    upgrade_schema,
+)
 from flowrunner.bootstrap.service import Service, build_service, find_flows, running
 
 __all__ = [
@@ -12,4 +18,5 @@ __all__ = [
     "open_database",
     "reach_database",
     "running",
+    "upgrade_schema",
 ]

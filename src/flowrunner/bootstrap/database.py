@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flowrunner.core.errors import FlowRunnerError
-from flowrunner.db import migrations
+from flowrunner.db import migrations, standing
 from flowrunner.embedded.cluster import Cluster
 from flowrunner.embedded.home import data_home
 from flowrunner.settings import Settings
@@ -24,7 +24,7 @@ class Addresses:
 
 
 class SchemaError(FlowRunnerError):
-    """The database's tables are not those of this version."""
+    """The database's tables are not such that this version could work on them."""
 
     code = "schema"
 
@@ -38,10 +38,31 @@ def open_database(settings: Settings) -> Generator[Addresses]:
     """
     with reach_database(settings) as addresses:
         if addresses.is_embedded:
-            migrations.upgrade(addresses.owner)
+            upgrade_schema(addresses.owner)
         else:
-            _require_schema(addresses.database)
+            require_schema(addresses.database)
         yield addresses
+
+
+def upgrade_schema(url: str) -> str | None:
+    """Bring the tables to this version's schema and return what they were at.
+
+    Tables of a later version are left as they are. Raises SchemaError if those do not serve us.
+    """
+    before = standing.look(url)
+    if before.is_newer:
+        require_schema(url)
+    else:
+        migrations.upgrade(url)
+    return before.found
+
+
+def require_schema(url: str) -> str:
+    """Return the schema that the tables are at. Raises SchemaError if we cannot use it."""
+    found = standing.look(url)
+    if found.complaint is not None or found.found is None:
+        raise SchemaError(found.complaint or "no schema", hint=found.hint)
+    return found.found
 
 
 @contextmanager
@@ -63,12 +84,3 @@ def _given(settings: Settings, database: str) -> Addresses:
         listen=listen.get_secret_value() if listen else database,
         owner=owner.get_secret_value() if owner else database,
     )
-
-
-def _require_schema(url: str) -> None:
-    found, wanted = migrations.current(url), migrations.head()
-    if found != wanted:
-        has = "holds no flowrunner tables" if found is None else f"is at schema {found}"
-        raise SchemaError(
-            f"the database {has}, this version needs {wanted}", hint="run: flowrunner db upgrade"
-        )

@@ -14,7 +14,7 @@ import psycopg
 from flowrunner.bootstrap.database import Addresses, reach_database
 from flowrunner.bootstrap.service import find_flows
 from flowrunner.core.errors import FlowRunnerError, InvalidInputError
-from flowrunner.db import migrations
+from flowrunner.db import migrations, standing
 from flowrunner.dispatch.agents import DEFAULT_AGENTS, CommandAgent, parse_agents
 from flowrunner.settings import Settings, unknown_variables
 
@@ -94,11 +94,12 @@ def _database(addresses: Addresses) -> Iterator[Finding]:
 
 
 def _schema(addresses: Addresses) -> Finding:
-    found, wanted = migrations.current(addresses.database), migrations.head()
-    if found == wanted:
-        return Finding("schema", "ok", f"{found}, current")
-    state = "warning" if addresses.is_embedded else "problem"
-    return Finding("schema", state, f"{found}, wanted {wanted}", "run: flowrunner db upgrade")
+    now = standing.look(addresses.database)
+    if now.complaint is None:
+        age = f"newer than {migrations.head()}, which it serves" if now.is_newer else "current"
+        return Finding("schema", "ok", f"{now.found}, {age}")
+    state = "warning" if addresses.is_embedded and not now.is_newer else "problem"
+    return Finding("schema", state, now.complaint, now.hint)
 
 
 _OLDEST_SNAPSHOT = """

@@ -7,11 +7,16 @@ import asyncio
 import click
 from psycopg import AsyncConnection
 
-from flowrunner.bootstrap import Addresses, SchemaError, reach_database
+from flowrunner.bootstrap import (
+    Addresses,
+    SchemaError,
+    reach_database,
+    upgrade_schema,
+)
 from flowrunner.cli.configure import configure
 from flowrunner.cli.shell import Shell, takes_shell
 from flowrunner.cli.tables import table
-from flowrunner.db import migrations
+from flowrunner.db import migrations, standing
 from flowrunner.db.pages import RunFilter, count_runs
 from flowrunner.db.sizes import TableSize, list_table_sizes
 
@@ -26,8 +31,8 @@ def command() -> None:
 def upgrade(shell: Shell) -> None:
     """Bring the tables to this version's schema. May be repeated; waits for a rival's run."""
     with reach_database(configure(shell)) as addresses:
-        before = migrations.current(addresses.owner)
-        after = migrations.upgrade(addresses.owner)
+        before = upgrade_schema(addresses.owner)
+        after = standing.look(addresses.owner).found
     if shell.as_json:
         shell.answer({"before": before, "after": after})
     elif before == after:
@@ -39,16 +44,19 @@ def upgrade(shell: Shell) -> None:
 @command.command("check")
 @takes_shell
 def check(shell: Shell) -> None:
-    """Say whether the tables are those of this version; exit with 1 if they are not."""
+    """Say whether this version can work on the tables; exit with 1 if it cannot."""
     with reach_database(configure(shell)) as addresses:
-        found, wanted = migrations.current(addresses.database), migrations.head()
+        now = standing.look(addresses.database)
     if shell.as_json:
-        shell.answer({"schema": found, "wanted": wanted, "exit_code": int(found != wanted)})
-        raise click.exceptions.Exit(int(found != wanted))
-    if found != wanted:
-        told = f"the database is at schema {found or 'none'}, this version needs {wanted}"
-        raise SchemaError(told, hint="run: flowrunner db upgrade")
-    shell.say(f"schema {found}, current")
+        code = int(not now.is_fit)
+        wanted, served = migrations.head(), sorted(now.served)
+        told = {"schema": now.found, "wanted": wanted, "served": served, "exit_code": code}
+        shell.answer(told)
+        raise click.exceptions.Exit(code)
+    if now.complaint is not None:
+        raise SchemaError(now.complaint, hint=now.hint)
+    is_newer = f"newer than {migrations.head()}, which it serves" if now.is_newer else "current"
+    shell.say(f"schema {now.found}, {is_newer}")
 
 
 @command.command("stats")

@@ -22,6 +22,7 @@ from flowrunner.db.lookup import RunHead, find_run_head
 from flowrunner.db.pages import RunFilter
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import Conn, Pool
+from flowrunner.db.standing import Standing, find_standing
 from flowrunner.db.step_pages import list_child_keys
 from flowrunner.db.workers import list_workers
 from flowrunner.service import cursors, shapes
@@ -163,6 +164,11 @@ class Views:
         async with connection(self._pool) as conn:
             if not await pages.ping(conn):
                 raise UnavailableError("the database is a standby: it takes no writes")
+
+    async def schema(self) -> Standing:
+        """How the database stands to this version, whoever has upgraded it meanwhile."""
+        async with connection(self._pool) as conn:
+            return await find_standing(conn)
 
     async def _roster(self, conn: Conn, run_id: RunId) -> Roster:
         graph = await self._graph(conn, run_id)
