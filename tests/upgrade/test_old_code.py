@@ -1,0 +1,79 @@
+"""The release before this one, as real processes, while its database becomes today's."""
+
+from __future__ import annotations
+
+from chaos.verdicts import assert_finished, undisturbed
+from chaos.waiting import until
+from flowrunner.client import Client
+from flowrunner.db import migrations
+from flowrunner.wire.approvals import DecisionBody
+from upgrade.stage import Stage
+from upgrade.trees import Tree
+
+
+def test_the_release_before_goes_on_when_its_database_is_upgraded(
+    steps_stage: Stage, steps: Tree
+) -> None:
+    """P1, P3, P5, F22: old server and worker; runs begun before and after the upgrade are
+    launched, approved, cancelled, retried and followed to their ends by the old code.
+    """
+    stage = steps_stage
+    server = stage.serve(steps, "--slots", "12")
+    with server.client() as client:
+        before = launched(client, stage, "before")
+        await_states(stage, client, before)
+
+        stage.upgrade()
+
+        assert stage.revision() == migrations.head()
+        stage.site.diary.open("before")
+        finish(client, before)
+        steer(client, stage)
+    assert server.program.end() == 0
+    stage.site.assert_no_complaints()
+    stage.assert_sound()
+    stage.site.assert_checked()
+
+
+def launched(client: Client, stage: Stage, gate: str) -> str:
+    return str(client.launch("states", stage.body(gate=gate)).id)
+
+
+def await_states(stage: Stage, client: Client, run: str) -> None:
+    """Agents run, a list is half done, code calls, a question is open, two timers wait."""
+    stage.site.diary.open("look-x")
+    stage.site.diary.await_starts(run, "look-y", "alone", "judge-one")
+
+    def stand() -> dict[str, str]:
+        return {step.key: step.status for step in client.list_steps(run).items}
+
+    until(lambda: client.list_approvals().items)
+    until(lambda: stand().get("look[x]") == "completed")
+    now = stand()
+    assert (now["look[y]"], now["judge"], now["last"]) == ("running", "running", "pending")
+
+
+def finish(client: Client, run: str) -> None:
+    """Answer what is asked; everything is as if nothing had happened."""
+    for approval in client.list_approvals().items:
+        client.decide_approval(approval.id, DecisionBody(decision="approve"))
+    assert list(client.events(run))[-1].type == "run.completed"
+    assert client.get_run(run).status == "completed"
+
+
+def steer(client: Client, stage: Stage) -> None:
+    """Launch, pause, resume, cancel and retry on the upgraded database."""
+    quiet = str(client.launch("watched", stage.body(gate="never")).id)
+    stage.site.diary.await_starts(quiet, "left", "middle", "right")
+    client.pause_run(quiet)
+    until(lambda: client.get_run(quiet).status == "paused")
+    client.resume_run(quiet)
+    assert client.cancel_run(quiet).was_live
+    until(lambda: client.get_run(quiet).status == "cancelled")
+    stage.site.diary.open("open")
+    client.retry_run(quiet, from_step="plan")
+    stage.site.diary.open("never")
+    until(lambda: client.get_run(quiet).status == "completed")
+    whole = str(client.launch("watched", stage.body()).id)
+    list(client.events(whole))
+    assert_finished(client, whole, undisturbed())
