@@ -1,0 +1,34 @@
+"""A migration that is killed has happened or has not, wherever it was."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from uuid import uuid4
+
+import pytest
+
+from fixtures.cluster import Server as Postgres
+from fixtures.databases import Database
+from flowrunner.db import migrations
+from upgrade.deaths import catalogue, die_everywhere
+
+
+@pytest.fixture
+def before(cluster: Postgres, steps_template: str) -> Generator[Database]:
+    """A database of the release before this one."""
+    made = Database(f"flowrunner_dying_{uuid4().hex[:8]}", cluster)
+    cluster.clone_database(made.name, steps_template)
+    yield made
+    cluster.drop_database(made.name)
+
+
+def test_an_upgrade_killed_at_any_statement_is_made_or_not(
+    before: Database, database: Database
+) -> None:
+    """P3, D2-18: SIGKILL before and after each statement, the commit too; all of it is left or nothing,
+    nobody is locked out, and the next one makes what today's schema is.
+    """
+    assert die_everywhere(before, database) > 20
+
+    assert migrations.upgrade(before.address("owner")) == migrations.head()
+    assert catalogue(before) == catalogue(database)
