@@ -25,6 +25,7 @@ from flowrunner.core.errors import (
     Problem,
     UnavailableError,
 )
+from flowrunner.db.pool import AWAY
 from flowrunner.service.approvals import ExpiredError, NotApproverError
 from flowrunner.service.cursors import BadCursorError
 from flowrunner.service.runs import IdempotencyMismatchError
@@ -117,6 +118,8 @@ _OF_STATUS = {
     503: "unavailable",
 }
 _RETRY_SECONDS = "1"
+# A file that cannot be read is no database that is away.
+_AWAY = tuple(kind for kind in AWAY if kind is not OSError)
 MOST_ENTRIES = 50
 
 
@@ -169,7 +172,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(FlowRunnerError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
-    for away in (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout):
+    for away in (*_AWAY, PoolTimeout):
         app.add_exception_handler(away, _away)
     app.add_exception_handler(psycopg.DataError, _unstorable)
 

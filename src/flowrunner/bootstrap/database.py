@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from flowrunner.core.errors import FlowRunnerError
 from flowrunner.db import migrations, standing
+from flowrunner.db.pool import with_liveliness
 from flowrunner.embedded.cluster import Cluster
 from flowrunner.embedded.home import data_home
 from flowrunner.settings import Settings
@@ -15,7 +16,10 @@ from flowrunner.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the database is reached: by the service, for LISTEN, and by the tables' owner."""
+    """Where the database is reached: by the service, for LISTEN, and by the tables' owner.
+
+    Each says how soon a server that is silent counts as away, and that it must be one that writes.
+    """
 
     database: str
     listen: str
@@ -80,7 +84,7 @@ def reach_database(settings: Settings) -> Generator[Addresses]:
 def _given(settings: Settings, database: str) -> Addresses:
     listen, owner = settings.listen_url, settings.migration_url
     return Addresses(
-        database=database,
-        listen=listen.get_secret_value() if listen else database,
-        owner=owner.get_secret_value() if owner else database,
+        database=with_liveliness(database),
+        listen=with_liveliness(listen.get_secret_value() if listen else database),
+        owner=with_liveliness(owner.get_secret_value() if owner else database),
     )

@@ -67,8 +67,11 @@ class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
         return conn
 
 
-# A cut cable must be noticed in seconds, not in the kernel's quarter of an hour.
+# A cut cable must be noticed in seconds, not in the kernel's quarter of an hour. And a standby is
+# no server for us: it refuses LISTEN and every write, and what it reads may be older than what
+# somebody was just told.
 _LIVELINESS = {
+    "target_session_attrs": "read-write",
     "connect_timeout": "5",
     "keepalives_idle": "5",
     "keepalives_interval": "2",
@@ -84,10 +87,11 @@ _SESSION = (
 )
 
 
-def with_liveliness(url: str, application_name: str) -> str:
-    """Fill in keepalives and time-outs that *url* does not set itself."""
+def with_liveliness(url: str, application_name: str | None = None) -> str:
+    """Fill in keepalives, time-outs and the wish for a primary that *url* does not set itself."""
     given = conninfo_to_dict(url)
-    defaults = {**_LIVELINESS, "application_name": application_name}
+    named = {} if application_name is None else {"application_name": application_name}
+    defaults = {**_LIVELINESS, **named}
     return make_conninfo(url, **{key: val for key, val in defaults.items() if key not in given})
 
 

@@ -107,6 +107,23 @@ async def test_a_database_that_is_away_is_said(replicas: Replicas) -> None:
         assert (ready.status_code, ready.json()["ready"]) == (503, False)
 
 
+async def test_a_database_that_only_reads_is_away(open_door: OpenDoor, database: Database) -> None:
+    """P3: a server that was demoted, or is not promoted yet, is waited for, and is no fault of ours."""
+    door = await open_door(a_flow(code("a")))
+
+    @door.app.get("/demoted")
+    async def demoted() -> None:
+        async with await database.connect() as conn:
+            await conn.set_read_only(True)
+            async with conn.transaction():
+                await conn.execute("DELETE FROM workers")
+
+    response = await door.get("/demoted")
+
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert response.headers["retry-after"] == "1"
+
+
 async def test_probes_are_found_beside_the_rest(open_door: OpenDoor, database: Database) -> None:
     """At the root and below /api/v1, with the version and the document."""
     door = await open_door(a_flow(code("a")))

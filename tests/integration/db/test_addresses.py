@@ -1,0 +1,51 @@
+"""What every connection asks for, unless the operator's address asks for something else."""
+
+from __future__ import annotations
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from flowrunner.bootstrap.database import reach_database
+from flowrunner.db.pool import with_liveliness
+from flowrunner.settings import Settings
+
+PAIR = "host=one.example,two.example port=5501,5502 dbname=flowrunner user=service"
+URL = "postgresql://service:secret@one.example:5501,two.example:5502/flowrunner"
+WANTED = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+
+
+@pytest.mark.parametrize("given", [PAIR, URL], ids=["words", "url"])
+def test_a_standby_is_not_asked_and_silence_has_an_end(given: str) -> None:
+    """P3, P4: of two hosts the one that writes; what hangs is noticed in seconds."""
+    found = conninfo_to_dict(with_liveliness(given, "tests"))
+    assert (found["host"], found["port"]) == ("one.example,two.example", "5501,5502")
+    assert {name: found[name] for name in WANTED} == WANTED
+    assert found["application_name"] == "tests"
+
+
+@pytest.mark.parametrize("name", sorted(WANTED))
+def test_the_operators_word_wins(name: str) -> None:
+    """P3: each of them may be set in the address."""
+    mine = {**WANTED, name: "any" if name == "target_session_attrs" else "7"}
+    found = conninfo_to_dict(with_liveliness(f"{PAIR} {name}={mine[name]}", "tests"))
+    assert {each: found[each] for each in WANTED} == mine
+
+
+def test_every_way_to_the_database_asks_for_it() -> None:
+    """P3: the service, LISTEN, migrations and the commands that look for themselves."""
+    settings = Settings(
+        database_url=SecretStr(PAIR), listen_url=SecretStr(URL), migration_url=SecretStr(URL)
+    )
+    with reach_database(settings) as addresses:
+        for address in (addresses.database, addresses.listen, addresses.owner):
+            found = conninfo_to_dict(address)
+            assert {name: found[name] for name in WANTED} == WANTED
+            assert "application_name" not in found
