@@ -64,6 +64,16 @@ def connected(shell: Shell, own: Own) -> Generator[Connection]:
         yield Connection(client, is_near=True, is_own=True)
 
 
+UNATTENDED = "no server runs and no worker is live: live runs stand still until flowrunner serve"
+
+
+def is_unattended(connection: Connection) -> bool:
+    """Whether nobody is there who would move a live run: our own service only reads."""
+    if not connection.is_own:
+        return False
+    return not any(worker.is_live for worker in connection.client.list_workers().items)
+
+
 def named_client(shell: Shell) -> Client:
     """A client of the server that the user named. Raises UnreachableError if it does not answer."""
     assert shell.server is not None  # noqa: S101  # the caller looked

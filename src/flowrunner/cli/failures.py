@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from http import HTTPStatus
 
 from pydantic import ValidationError
 
@@ -36,6 +37,9 @@ _RAISED: dict[type[core.FlowRunnerError], Exit] = {
     core.InvalidFlowError: Exit.INVALID,
     core.UnavailableError: Exit.UNREACHABLE,
 }
+_AWAY = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
 
 
 def ending_of_failure(error: Exception) -> Ending | None:
@@ -59,16 +63,23 @@ def ending_of_failure(error: Exception) -> Ending | None:
             return _raised(error)
         case ValidationError():
             return _misconfigured(error)
-        case _ if _is_databases(error):
-            return Ending(Exit.UNREACHABLE, "database", f"the database is away: {error}".strip())
         case _:
-            return None
+            return _away(_of_the_driver(error))
 
 
-def _is_databases(error: Exception) -> bool:
-    """Whether the driver raised it, which nobody need import who has no database."""
+def _of_the_driver(error: Exception) -> object:
+    """What the driver raised, where SQLAlchemy says it in words of its own."""
+    return getattr(error, "orig", None) or error
+
+
+def _away(error: object) -> Ending | None:
+    """The driver's error; it need not be imported by who has no database."""
     driver = sys.modules.get("psycopg")
-    return driver is not None and isinstance(error, driver.OperationalError)
+    if driver is None or not isinstance(error, driver.OperationalError):
+        return None
+    told = f"the database is away: {error}".strip()
+    hint = "start it, or correct FLOWRUNNER_DATABASE_URL; flowrunner doctor looks at everything"
+    return Ending(Exit.UNREACHABLE, "database", told, hint=hint)
 
 
 def _refused(error: RefusedError) -> Ending:
@@ -76,7 +87,8 @@ def _refused(error: RefusedError) -> Ending:
     candidates = problem.context.get("candidates")
     listed = [str(each) for each in candidates] if isinstance(candidates, list) else []
     lines = [line_of(entry) for entry in problem.errors] + listed
-    exit_code = _REFUSED.get(type(error), Exit.UNEXPECTED)
+    is_away = problem.status in _AWAY
+    exit_code = _REFUSED.get(type(error), Exit.UNREACHABLE if is_away else Exit.UNEXPECTED)
     return Ending(exit_code, problem.code, problem.detail, tuple(lines), problem.hint)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import click
 
 from flowrunner.cli.arguments import read_labels
-from flowrunner.cli.connect import Own, actor, connected
+from flowrunner.cli.connect import UNATTENDED, Own, actor, connected, is_unattended
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import open_questions
@@ -71,7 +71,10 @@ def command(
         page = client.list_runs(limit=most, cursor=cursor, **which)
         any_live = any(run.finished_at is None for run in page.items)
         asked = open_questions(client) if any_live else {}
+        is_still = any_live and is_unattended(connection)
     _print(shell, page, asked)
+    if is_still and not shell.as_json:
+        shell.tell(UNATTENDED)
 
 
 def _which(options: dict[str, Any]) -> Which:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import click
 from pydantic import ValidationError
@@ -12,9 +13,10 @@ from pydantic import ValidationError
 from flowrunner.cli.arguments import Given, read_arguments, read_labels
 from flowrunner.cli.connect import Connection, Own, connected, here
 from flowrunner.cli.ending import see_it_through
-from flowrunner.cli.exits import CommandError, Exit
+from flowrunner.cli.exits import CommandError, Exit, ending_of
 from flowrunner.cli.shell import Shell, takes_shell
 from flowrunner.cli.watching import Wanted, takes_watching
+from flowrunner.client import RefusedError, UnreachableError
 from flowrunner.wire.flows import FlowDetail
 from flowrunner.wire.runs import LaunchBody, LaunchReply
 
@@ -82,13 +84,25 @@ def command(
     with connected(shell, Own.NONE if detach else Own.WORKER) as connection:
         detail = connection.client.get_flow(flow)
         body = _body(given, asked, detail, is_near=connection.is_near)
-        reply = connection.client.launch(flow, body, key=key)
+        reply = _launched(connection, flow, body, key or str(uuid4()))
         if detach:
             _tell_detached(shell, connection, reply)
             return
         run = connection.client.get_run(str(reply.id))
         code = see_it_through(shell, connection, run, wanted)
     raise click.exceptions.Exit(int(code))
+
+
+def _launched(connection: Connection, flow: str, body: LaunchBody, key: str) -> LaunchReply:
+    """Launch; an answer that was lost may stand for a run, which only the same key finds again."""
+    try:
+        return connection.client.launch(flow, body, key=key)
+    except (UnreachableError, RefusedError) as error:
+        ending = ending_of(error)
+        if ending is None or ending.exit_code is not Exit.UNREACHABLE:
+            raise
+        hint = f"repeat the command with --key {key}: however often, it starts one run"
+        raise CommandError(ending.message, Exit.UNREACHABLE, code=ending.code, hint=hint) from error
 
 
 def _body(given: Given, asked: Asked, flow: FlowDetail, *, is_near: bool) -> LaunchBody:

@@ -13,7 +13,7 @@ import click
 from flowrunner.cli import closeup, history
 from flowrunner.cli.board import Board
 from flowrunner.cli.brief import brief
-from flowrunner.cli.connect import Own, connected
+from flowrunner.cli.connect import UNATTENDED, Own, connected, is_unattended
 from flowrunner.cli.overview import board_of, label, listing
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.questions import answer_of, questions_of, told
@@ -60,6 +60,7 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
             return
         seen = look(client, found, with_results=not shell.as_json)
         more = history.more(client, found, **parts)
+        is_still = found.finished_at is None and is_unattended(connection)
     if shell.as_json:
         shell.answer(_told(seen, more))
         return
@@ -70,10 +71,17 @@ def command(shell: Shell, *, run: str, step: str | None, whole: bool, **parts: b
         shell.say(f"\n{canvas.bold(heading)}")
         for line in lines:
             shell.say(clean_text(line))
-    if found.finished_at is None:
-        shell.tell(f"\nfollow it: flowrunner watch {str(found.id)[-8:]}")
-    if found.has_report:
-        shell.tell(f"\nreport: flowrunner report {str(found.id)[-8:]}")
+    if is_still:
+        shell.tell(f"\n{UNATTENDED}")
+    _tell_what_next(shell, found)
+
+
+def _tell_what_next(shell: Shell, run: Run) -> None:
+    short = str(run.id)[-8:]
+    if run.finished_at is None:
+        shell.tell(f"\nfollow it: flowrunner watch {short}")
+    if run.has_report:
+        shell.tell(f"\nreport: flowrunner report {short}")
 
 
 def look(client: Client, run: Run, *, with_results: bool) -> Seen:

@@ -56,8 +56,13 @@ async def test_looking_moves_nothing(terminal: Terminal, database: Database) -> 
     assert shown["status"] == "running"
     assert await database.value("SELECT max(version) FROM flow_runs") == before
 
-    # And `watch` takes it up again, once its holder's lease is known to have ended.
+    # While leases of the dead look live, who looks is not told what is not known.
+    assert "stands still" not in (await terminal.run("ps")).err
     await database.sql("UPDATE workers SET expires_at = now() - interval '1 hour'")
+    assert "no server runs and no worker is live" in (await terminal.run("ps")).err
+    assert "no server runs and no worker is live" in (await terminal.run("show")).err
+
+    # And `watch` takes it up again, once its holder's lease is known to have ended.
     waiting.touch()
     again = await terminal.run("watch")
     assert again.code == 0, again.err

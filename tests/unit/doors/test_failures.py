@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from flowrunner.cli.exits import CommandError, Exit, ending_of
 from flowrunner.client import (
@@ -54,6 +55,26 @@ def test_a_refusal_has_its_number(kind: type[RefusedError], code: Exit) -> None:
         "  /values/risk: is missing (missing)",
         "hint: look first",
     ]
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_database_that_is_away_is_not_unexpected(status: int) -> None:
+    """F66: a script that may try again is told so, whether the server or its database is away."""
+    ending = ending_of(RefusedError(PROBLEM.model_copy(update={"status": status})))
+
+    assert ending is not None
+    assert ending.exit_code is Exit.UNREACHABLE
+
+
+def test_the_drivers_words_are_told_and_not_the_librarys() -> None:
+    """Whoever starts a server without its database reads what to mend, and no stack of calls."""
+    error = OperationalError("SELECT 1", {}, psycopg.OperationalError("gone"))
+
+    ending = ending_of(error)
+
+    assert ending is not None
+    assert ending.exit_code is Exit.UNREACHABLE
+    assert ending.lines()[0] == "error: the database is away: gone"
 
 
 @pytest.mark.parametrize(
