@@ -49,7 +49,10 @@ def type_of(event: ev.Event) -> str:
 
 
 def encode(event: ev.Event) -> tuple[str, int | None, Body]:
-    """Return the event's type, its step number if it has one, and its body."""
+    """Return the event's type, its step number if it has one, and its body, as JSON reads it back.
+
+    Whether a commit of unknown outcome was ours is told by comparing just that.
+    """
     body = _plain(event)
     step: int | None = body.pop("step", None)
     return _NAMES[type(event)], step, body
@@ -70,8 +73,18 @@ def _plain(value: _Dataclass) -> Body:
         given = getattr(value, field.name)
         if field.default is not MISSING and given == field.default:
             continue
-        plain[field.name] = _plain(given) if isinstance(given, Failure | Usage | Losses) else given
+        plain[field.name] = _as_json(given)
     return plain
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case Failure() | Usage() | Losses():
+            return _plain(value)
+        case tuple():
+            return [_as_json(each) for each in value]  # pyright: ignore[reportUnknownVariableType]  # of whatever
+        case _:
+            return value
 
 
 def _rich(key: str, value: Any) -> Any:
