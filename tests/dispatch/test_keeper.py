@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from uuid import UUID
 
 import pytest
@@ -261,3 +262,12 @@ def test_times_that_do_not_fit_are_refused_together() -> None:
 def test_the_clock_goes_forward() -> None:
     """Seconds, never jumping back."""
     assert steady() <= steady()
+
+
+@pytest.mark.parametrize("jump", [3600.0, -86_400.0], ids=["forward", "back"])
+def test_a_clock_that_is_set_moves_no_lease(monkeypatch: pytest.MonkeyPatch, jump: float) -> None:
+    """P2, F29: set forward it would end a lease too early; set back, the fence would never fall."""
+    before, told = steady(), time.time
+    monkeypatch.setattr(time, "time", lambda: told() + jump)
+
+    assert 0 <= steady() - before < 60

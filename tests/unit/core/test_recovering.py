@@ -78,6 +78,24 @@ def test_poison_is_a_crash_loop() -> None:
     assert story(state.graph, decision.events[1:]) == ["b cancelled: sibling_failed"]
 
 
+def test_what_is_handed_back_is_no_crash() -> None:
+    """F33, D2-17: its holder is well but cannot do it now; it is offered anew, however often."""
+    state = a_run(a_graph("a"), "a yes")
+
+    for attempt in range(1, MAX_CRASHES + 2):
+        epoch = an_epoch(0, attempt)
+        back = inp.TaskLost(0, attempt, epoch, "the flow changed", handed_back=True)
+        decision = decide(state, [back])
+        state = fold(state, decision.events)
+
+        error = Failure("handed_back", "the flow changed", FailureClass.LOST)
+        assert decision.events[0] == ev.StepRetrying(0, attempt, error, 0, epoch)
+        assert decision.guards == (LeaseGuard(0, attempt, epoch),)
+
+    assert (state.steps[0].crashes, state.steps[0].attempt) == (0, MAX_CRASHES + 2)
+    assert what_happens(state, "a done") == [f"a#{MAX_CRASHES + 2} completed", "render?"]
+
+
 def test_poison_can_be_tolerated() -> None:
     """R2-17: a crash loop is a failure like others to the flow."""
     state = a_run(a_graph("a!tolerate", "b()<-a"), "a lost", "a lost")
