@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -92,8 +93,21 @@ def running_client(shell: Shell) -> Client | None:
         try:
             probe.get_version()
         except ClientError:
+            if _is_process(address.pid):
+                told = f"the server at {address.url} (process {address.pid}) does not answer"
+                shell.tell(f"{told}: this command does without it")
             return None
     return _client(address.url, token)
+
+
+def _is_process(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def _client(server: str, token: str | None, *, patience: float = _PATIENCE_SECONDS) -> Client:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeAlias, TypedDict, TypeVar
 from urllib.parse import quote, urlencode
@@ -47,6 +47,7 @@ Format: TypeAlias = Literal["md", "json", "sarif", "html"]
 Theme: TypeAlias = Literal["light", "dark"]
 
 SECONDS = 30.0
+_PROBE_SECONDS = 5.0
 _API = "/api/v1"
 
 
@@ -61,11 +62,12 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: str | None = None
     wait: float = 0.0
+    seconds: float = SECONDS
 
     def options(self) -> dict[str, Any]:
         """What the HTTP library takes beside method and path."""
         given = {key: value for key, value in self.parameters.items() if value is not None}
-        told = {"params": given, "headers": dict(self.headers), "timeout": SECONDS + self.wait}
+        told = {"params": given, "headers": dict(self.headers), "timeout": self.seconds + self.wait}
         if self.body is None:
             return told
         headers = {"Content-Type": "application/json", **self.headers}
@@ -194,7 +196,8 @@ def list_workers() -> Call[WorkerList]:
 
 
 def get_version() -> Call[Version]:
-    return _get("/version", Version)
+    """Ask who is there: no work for a server, so one that says nothing soon is stuck."""
+    return replace(_get("/version", Version), seconds=_PROBE_SECONDS)
 
 
 def events_path(run: str, types: Sequence[str], step: str | None) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 import signal
+import socket
 from pathlib import Path
 
 import httpx2
@@ -130,6 +132,19 @@ async def test_a_dead_servers_address_is_passed_over(terminal: Terminal) -> None
     done = await terminal.run("run", "hello", "-q")
 
     assert (done.code, done.err) == (0, "")
+
+
+async def test_a_server_that_hangs_is_named_and_passed_over(terminal: Terminal) -> None:
+    """F66: one that was frozen, say: commands do not wait for it in silence, nor use it."""
+    home = terminal.folder / "home"
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        at = f"http://127.0.0.1:{frozen.getsockname()[1]}"
+        write_address(home, ServerAddress(at, os.getpid()))
+
+        done = await terminal.run("ps")
+
+    assert done.code == 0
+    assert f"{at} (process {os.getpid()}) does not answer" in done.err
 
 
 async def test_nothing_is_opened_without_a_token(terminal: Terminal) -> None:
