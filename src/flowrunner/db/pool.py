@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -11,6 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
+from psycopg_pool.pool_async import AddConnection, MaintenanceTask
 
 Conn: TypeAlias = AsyncConnection[Any]
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
@@ -54,6 +56,9 @@ def heeding() -> Generator[None]:
         raise asyncio.CancelledError
 
 
+_LONGEST_PAUSE = 2.0
+
+
 class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
     async def getconn(self, timeout: float | None = None) -> Conn:  # noqa: ASYNC109  # the base's own
         conn: Conn | None = None
@@ -65,6 +70,15 @@ class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
                 await self.putconn(conn)
             raise
         return conn
+
+    async def schedule_task(self, task: MaintenanceTask, delay: float) -> None:
+        """Look for a server that was lost every other second, for as long as it is away.
+
+        The base doubles its pauses without end: who was away for a minute is not seen for another.
+        """
+        if isinstance(task, AddConnection):
+            delay = min(delay, _LONGEST_PAUSE * random.uniform(0.75, 1.25))  # noqa: S311
+        await super().schedule_task(task, delay)
 
 
 # A cut cable must be noticed in seconds, not in the kernel's quarter of an hour. And a standby is

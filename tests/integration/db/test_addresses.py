@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool.base import AttemptWithBackoff
 from pydantic import SecretStr
 
+from fixtures.proxy import Proxy
+from fixtures.waiting import until
 from flowrunner.bootstrap.database import reach_database
-from flowrunner.db.pool import with_liveliness
+from flowrunner.db.pool import make_pool, with_liveliness
 from flowrunner.settings import Settings
 
 PAIR = "host=one.example,two.example port=5501,5502 dbname=flowrunner user=service"
@@ -49,3 +52,19 @@ def test_every_way_to_the_database_asks_for_it() -> None:
             found = conninfo_to_dict(address)
             assert {name: found[name] for name in WANTED} == WANTED
             assert "application_name" not in found
+
+
+@pytest.mark.anyio
+async def test_a_server_that_comes_back_is_seen_at_once(
+    proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: however long it was away: pauses between attempts do not grow with the outage."""
+    monkeypatch.setattr(AttemptWithBackoff, "INITIAL_DELAY", 600.0)
+    proxy.cut()
+    async with make_pool(proxy.address(), name="flowrunner-tests", size=1) as pool:
+        await until(lambda: pool.get_stats().get("connections_errors", 0) > 0)
+
+        proxy.mend()
+
+        async with pool.connection(timeout=5.0) as conn:
+            await conn.execute("SELECT 1")
