@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants interleavings soak soakmutants
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,9 @@ crashmutants: $(VENV)/.dev ## Break the product on purpose and show which crash 
 
 interleavings: $(VENV)/.dev ## Step three sessions of a real PostgreSQL through orders of their statements
 	@$(PLAY) interleavings $(ARGS)
+
+faults: $(VENV)/.dev ## Break the wire to PostgreSQL at a byte, 300 cases (ARGS="--seed 17" for one again)
+	@$(PLAY) faults.wire $(ARGS)
 
 check: $(VENV)/.dev fmt lint imports types test ## Everything that must be green before a commit
 

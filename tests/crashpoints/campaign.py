@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
@@ -31,6 +31,7 @@ from flowrunner.embedded.databases import Role, clone_database
 
 Plan: TypeAlias = tuple[Doom, ...]
 R = TypeVar("R")
+S = TypeVar("S", bound=Stage)
 
 _TEMPLATE = "flowrunner_crashpoints"
 _CHUNK = 40
@@ -135,11 +136,15 @@ def a_place() -> Generator[Place]:
         yield Place.of(server)
 
 
-def run_on(place: Place, work: Callable[[Stage], Awaitable[R]]) -> R:
+def run_on(
+    place: Place,
+    work: Callable[[S], Awaitable[R]],
+    made: Callable[[Database], AbstractAsyncContextManager[S]] = a_stage,
+) -> R:
     """Run *work* on a stage in this process's own database."""
 
     async def staged() -> R:
-        async with a_stage(_database(place)) as stage:
+        async with made(_database(place)) as stage:
             return await work(stage)
 
     # What was imported stays: there is no use in looking through it again and again.

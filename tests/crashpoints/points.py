@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 import psycopg
 from psycopg import AsyncConnection, pq
@@ -23,6 +23,8 @@ from psycopg.rows import tuple_row
 from psycopg.sql import Composable
 
 from crashpoints.clock import LeapingLoop
+
+T = TypeVar("T")
 
 Mode: TypeAlias = Literal["kill", "cut", "before", "after"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -204,6 +206,15 @@ def owned(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> asyncio
     return task
 
 
+def task_of(life: Life, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Let a process do *work*: with it, it ends."""
+    context = copy_context()
+    context.run(OWNER.set, life)
+    task = asyncio.get_running_loop().create_task(work, context=context)
+    life.adopt(task)
+    return task
+
+
 class Wire(AsyncConnection[Any]):
     """A connection that belongs to a life, and tells it before each round trip."""
 
@@ -223,7 +234,7 @@ class Wire(AsyncConnection[Any]):
             raise psycopg.OperationalError("this process is dead")
         pgconn = life.backends.take(conninfo)
         if pgconn is None:
-            with _under_way():
+            with under_way():
                 wire = await super().connect(conninfo, **options)
         else:
             wire = cls(pgconn)
@@ -250,7 +261,7 @@ class Wire(AsyncConnection[Any]):
         async def proceed() -> Any:
             return await super(Wire, self).wait(gen, interval, timeout)
 
-        with _under_way():
+        with under_way():
             if self._life is None:
                 return await proceed()
             return await self._life.send(self, _label(gen), proceed)
@@ -268,7 +279,7 @@ def _gone() -> PGconn:
     return pgconn
 
 
-def _under_way() -> Any:
+def under_way() -> Any:
     loop = asyncio.get_running_loop()
     return loop.under_way() if isinstance(loop, LeapingLoop) else nullcontext()
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import inspect
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +18,11 @@ from psycopg import AsyncConnection
 from structlog.testing import capture_logs
 
 from crashpoints.crew import Book, a_crew
-from crashpoints.points import OWNER, Backends, Doom, Dooms, Life, Wire, owned
+from crashpoints.points import OWNER, Backends, Doom, Dooms, Life, Wire, owned, task_of
 from crashpoints.shapes import Look, Shape
 from fixtures.databases import RESET, Database
 from flowrunner.bootstrap import service as wiring
+from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.service import Service, build_service, running
 from flowrunner.core.errors import FlowRunnerError
 from flowrunner.core.model import RunId
@@ -31,7 +30,7 @@ from flowrunner.db import listener, notifier, pool
 from flowrunner.service.runs import LaunchRequest
 from flowrunner.settings import Settings
 
-T = TypeVar("T")
+S = TypeVar("S", bound="Stage")
 
 # Nothing happens for the sake of time alone: a play without a crash is the same every time.
 SETTINGS: dict[str, Any] = {
@@ -47,6 +46,8 @@ SETTINGS: dict[str, Any] = {
 _ROOT = Path(__file__).parent
 _DEADLINE = 12.0
 _PAUSE = 0.1
+_ANSWERED = 300.0
+"""Of the clock that leaps: how long an act may take, such as a launch."""
 _STILL = 30
 """So many looks without a change, and time passes in the database."""
 
@@ -88,6 +89,12 @@ class Stage:
         self.admin = admin
         self._killer = killer
         self.backends = Backends()
+        self.settings: Mapping[str, Any] = SETTINGS
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the replicas find the database."""
+        return self.database.addresses
 
     async def play(self, shape: Shape, planned: tuple[Doom, ...]) -> Play:
         """Play *shape* from an empty database to its end, striking the dooms on the way."""
@@ -96,12 +103,16 @@ class Stage:
         play = Play(shape, Dooms(planned), Book())
         with capture_logs() as play.logs:
             try:
-                await _Drive(self, play).run()
+                await self.drive(play)
             except PlayedOutError as error:
                 play.failure = str(error)
             except Exception as error:  # noqa: BLE001  # a play that breaks down is a finding too
                 play.failure = repr(error)
         return play
+
+    async def drive(self, play: Play) -> None:
+        """From the first replica's start to the last one's end. Raises PlayedOutError."""
+        await _Drive(self, play).run()
 
     def kill(self, pid: int) -> None:
         """End a session. Nobody who is cancelled meanwhile can leave this half done."""
@@ -125,19 +136,27 @@ class Stage:
 @asynccontextmanager
 async def a_stage(database: Database) -> AsyncGenerator[Stage]:
     """Connections of the product are made of `Wire` while this is open."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (listener, notifier):
+            patch.setattr(module, "Connection", Wire)
+        patch.setattr(wiring, "make_pool", _make_pool)
+        async with a_plain_stage(database, Stage) as stage:
+            yield stage
+
+
+@asynccontextmanager
+async def a_plain_stage(database: Database, kind: Callable[..., S]) -> AsyncGenerator[S]:
+    """Connections of the product are its own."""
     OWNER.set(None)
     asyncio.get_running_loop().set_task_factory(owned)
     with pytest.MonkeyPatch.context() as patch:
-        for module in (listener, notifier):
-            patch.setattr(module, "AsyncConnection", Wire)
-        patch.setattr(wiring, "make_pool", _make_pool)
         # It warns of every connection that is lost, and losing them is what this is about.
         patch.setattr(logging.getLogger("psycopg"), "level", logging.CRITICAL)
         patch.setattr(logging.getLogger("psycopg.pool"), "level", logging.CRITICAL)
         address = database.address("admin")
         killer = psycopg.connect(address, autocommit=True)
         async with await Wire.connect(address, autocommit=True) as admin:
-            stage = Stage(database, admin, killer)
+            stage = kind(database, admin, killer)
             try:
                 yield stage
             finally:
@@ -217,8 +236,10 @@ class _Drive:
     async def _ask(self, wanted: Coroutine[Any, Any, object]) -> None:
         """Ask as a client would: whatever fails is asked for again at the next look."""
         life = self._replica.life
-        task = _task_of(life, wanted)
-        await asyncio.wait((task,))
+        task = task_of(life, wanted)
+        _done, hanging = await asyncio.wait((task,), timeout=_ANSWERED)
+        if hanging:
+            raise TimeoutError
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, (FlowRunnerError, psycopg.Error, OSError)):
             raise error
@@ -247,12 +268,13 @@ class _Drive:
 
     def _begin(self) -> Replica:
         replica = Replica(Life(self._play.dooms, self._stage.backends, self._stage.kill))
-        replica.task = _task_of(replica.life, self._live(replica))
+        replica.task = task_of(replica.life, self._live(replica))
         return replica
 
     async def _live(self, replica: Replica) -> None:
         shape = self._play.shape
-        service = build_service(_settings(), self._stage.database.addresses, library=shape.library)
+        settings = Settings(**self._stage.settings)
+        service = build_service(settings, self._stage.addresses, library=shape.library)
         crew = a_crew(service, shape.answer, self._play.book, inbox=shape.inbox)
         replica.service = service
         async with running(service, crew):
@@ -269,17 +291,3 @@ class _Drive:
             await until(lambda: task.done() or replica.life.is_dead)
         except TimeoutError as error:
             raise PlayedOutError(f"it does not stop: {replica.life.at_work()}") from error
-
-
-@cache
-def _settings() -> Settings:
-    return Settings(**SETTINGS)
-
-
-def _task_of(life: Life, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Let a process do *work*: with it, it ends."""
-    context = contextvars.copy_context()
-    context.run(OWNER.set, life)
-    task = asyncio.get_running_loop().create_task(work, context=context)
-    life.adopt(task)
-    return task

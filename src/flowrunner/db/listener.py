@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 
+from flowrunner.db.connection import Connection
 from flowrunner.db.pool import Conn, with_liveliness
 
 log = structlog.stdlib.get_logger()
@@ -70,7 +71,7 @@ async def listen(url: str, ears: Ears, ready: asyncio.Event) -> None:
 @asynccontextmanager
 async def _listening(url: str, channels: Sequence[str]) -> AsyncGenerator[Conn]:
     dsn = with_liveliness(url, "flowrunner-listener")
-    conn = await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None)
+    conn = await Connection.connect(dsn, autocommit=True, prepare_threshold=None)
     try:
         for channel in (*channels, _PROBE):
             await conn.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

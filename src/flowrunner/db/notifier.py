@@ -7,8 +7,8 @@ from collections import defaultdict
 
 import psycopg
 import structlog
-from psycopg import AsyncConnection
 
+from flowrunner.db.connection import Connection
 from flowrunner.db.pool import Conn, with_liveliness
 
 log = structlog.stdlib.get_logger()
@@ -69,7 +69,7 @@ class Notifier:
 
     async def _connect(self) -> Conn:
         dsn = with_liveliness(self._url, "flowrunner-notifier")
-        return await AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None)
+        return await Connection.connect(dsn, autocommit=True, prepare_threshold=None)
 
     async def _send(self, conn: Conn, pending: dict[str, set[str]]) -> None:
         rows: list[tuple[str, str]] = []

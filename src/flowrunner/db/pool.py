@@ -11,8 +11,11 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 from psycopg_pool.pool_async import AddConnection, MaintenanceTask
+
+from flowrunner.db.connection import STATEMENT_SECONDS, Connection
 
 Conn: TypeAlias = AsyncConnection[Any]
 Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
@@ -21,12 +24,15 @@ AWAY: tuple[type[Exception], ...] = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
     OSError,
 )
-"""What says "not now": the server is away, is overloaded, or was demoted and only reads."""
+"""What says "not now": the server is away, is overloaded, was demoted and only reads, or has ended
+a session of which it heard only half a statement."""
 
 _NOT_NOW = frozenset({"08", "40", "53", "55", "57", "58"})
-_READ_ONLY = "25006"
+_NOT_NOW_EITHER = frozenset({"25006", "25P03", "25P04"})
 
 
 def is_refusal(error: Exception) -> bool:
@@ -38,7 +44,7 @@ def is_refusal(error: Exception) -> bool:
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
     if state is None:
         return not isinstance(error, AWAY)
-    return state[:2] not in _NOT_NOW and state != _READ_ONLY
+    return state[:2] not in _NOT_NOW and state not in _NOT_NOW_EITHER
 
 
 @contextmanager
@@ -93,12 +99,23 @@ _LIVELINESS = {
     "tcp_user_timeout": "10000",
 }
 
-_SESSION = (
-    "SELECT set_config('TimeZone', 'UTC', false),"
-    " set_config('statement_timeout', '30s', false),"
-    " set_config('lock_timeout', '10s', false),"
-    " set_config('idle_in_transaction_session_timeout', '30s', false)"
-)
+# What the server is told, where it knows the name: one statement is one transaction, and a client
+# that went away without a word must not hold its locks until the kernel's two hours are over.
+SESSION = {
+    "TimeZone": "UTC",
+    "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "30s",
+    "transaction_timeout": "45s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+_SET_SESSION = """
+SELECT set_config(name, value, false) FROM jsonb_each_text(%s) AS session (name, value)
+ WHERE current_setting(name, true) IS NOT NULL
+"""
 
 
 def with_liveliness(url: str, application_name: str | None = None) -> str:
@@ -121,13 +138,14 @@ def make_pool(
     async def configure(conn: Conn) -> None:
         conn.prepare_threshold = 5 if prepared and not pooled else None
         if not pooled:
-            await conn.execute(_SESSION)
+            await conn.execute(_SET_SESSION, (Jsonb(SESSION),))
 
     return _Pool(
         with_liveliness(url, name),
         min_size=1,
         max_size=size,
         open=False,
+        connection_class=Connection,
         kwargs={"autocommit": True},
         configure=configure,
         timeout=10,
