@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     -- A function with the owner's rights must not look where its caller says.
     FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
-              WHERE p.pronamespace = path::regnamespace AND p.proname ~ '_v1$' LOOP
+              WHERE p.pronamespace = path::regnamespace AND p.proname ~ '_v[0-9]+$' LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
     FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
@@ -18,7 +18,7 @@ BEGIN
     -- session planned them must not be scanned whole when they are full (C5).
     FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
               WHERE p.pronamespace = path::regnamespace
-                AND p.proname IN ('apply_v1', 'launch_v1', 'claim_v1', 'renew_v1') LOOP
+                AND p.proname IN ('apply_v2', 'launch_v2', 'claim_v1', 'renew_v1') LOOP
         EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f);
         EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', f);
         EXECUTE format('ALTER FUNCTION %s SET enable_hashjoin = off', f);

@@ -112,4 +112,6 @@ def a_crew(service: Service, play: Play, book: Book, *, inbox: bool) -> Crew:
         service.signals.on_leases.append(on_losses)
         await asyncio.sleep(0)
 
-    return Crew(play, book, port, profile, leases, port, kit, times=times, hints=hints)
+    crew = Crew(play, book, port, profile, leases, port, kit, times=times, hints=hints)
+    service.seating.add(crew.places)
+    return crew

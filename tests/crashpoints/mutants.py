@@ -48,16 +48,17 @@ _BODIES = """    bodies: dict[Ref, bytes] = {}
 _SPLIT = """    batch = _batch(changes, notify)
     tasks, batch["tasks"] = batch["tasks"], []
 """
-_BATCH = '"p": json.dumps(_batch(changes, notify), separators=(",", ":")),'
+_BATCH = '"p": json.dumps(parts, separators=(",", ":")),'
 _ANSWER = """    return {
-        RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in await cur.fetchall()
+        run: Applied(verdict, _stale(stale), given.taken(run, roots[run], taken))
+        for run, verdict, stale, taken in await cur.fetchall()
     }
 """
 _OFFER = """    told = await cur.fetchall()
-    runs = [run for run, verdict, _stale_ones in told if verdict == "ok"]
-    offer = "SELECT offer_tasks_v1(%s::jsonb, %s::uuid[])"
+    runs = [run for run, verdict, _stale_ones, _taken in told if verdict == "ok"]
+    offer = "SELECT offer_tasks_v2(%s::jsonb, %s::uuid[])"
     await conn.execute(offer, (json.dumps(tasks), runs))
-    return {RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in told}
+    return {run: Applied(verdict, _stale(stale)) for run, verdict, stale, _ in told}
 """
 
 MUTANTS = (

@@ -16,6 +16,7 @@ Fault = Literal["none", "before", "after", "late"]
 @dataclass(frozen=True, slots=True)
 class Claim:
     epoch: int
+    queue: str = "default"
 
 
 @dataclass(slots=True)

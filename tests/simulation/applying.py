@@ -12,6 +12,9 @@ import psycopg
 from simulation.tables import Committed, Json, Place, Question, RunLine, StepLine, Tables, Timer
 
 Parts: TypeAlias = Mapping[str, list[Json]]
+Taken: TypeAlias = list[tuple[int, int, int]] | None
+"""Step, attempt and epoch of tasks that went to the workers they were meant for."""
+Verdict: TypeAlias = tuple[UUID, str, list[Json] | None, Taken]
 
 
 def put_payloads(tables: Tables, refs: Sequence[bytes], bodies: Sequence[bytes]) -> None:
@@ -19,13 +22,13 @@ def put_payloads(tables: Tables, refs: Sequence[bytes], bodies: Sequence[bytes])
         tables.payloads.setdefault(ref.hex(), body)
 
 
-def launch(tables: Tables, p: Json) -> tuple[UUID, bytes | None, bool]:
-    """launch_v1: the run whole, or that which the same key began before."""
+def launch(tables: Tables, p: Json) -> tuple[UUID, bytes | None, bool, Taken]:
+    """launch_v2: the run whole, or that which the same key began before."""
     meta, row = p["meta"], p["run"]
     run, key = UUID(meta["run"]), meta["key"]
     if key is not None and key in tables.keys:
         found = tables.keys[key]
-        return found, bytes.fromhex(tables.runs[found].meta["request_hash"]), True
+        return found, bytes.fromhex(tables.runs[found].meta["request_hash"]), True, None
     if key is not None:
         tables.keys[key] = run
     _unique(run not in tables.runs, "flow_runs_pkey")
@@ -36,13 +39,13 @@ def launch(tables: Tables, p: Json) -> tuple[UUID, bytes | None, bool]:
     tables.live.add(run)
     parts = _of_one(p, str(run))
     _insert_steps(tables, run, parts["steps"])
-    _write(tables, run, parts)
+    taken = _write(tables, run, parts)
     tables.committed.append(Committed(run, 0, {}))
-    return run, None, False
+    return run, None, False, taken
 
 
-def apply(tables: Tables, p: Json) -> list[tuple[UUID, str, list[Json] | None]]:
-    """apply_v1: a verdict per run."""
+def apply(tables: Tables, p: Json) -> list[Verdict]:
+    """apply_v2: a verdict per run."""
     parts = _by_run(p)
     return [_apply_one(tables, row, parts[row["run"]]) for row in p["runs"]]
 
@@ -69,15 +72,15 @@ def _by_run(p: Json) -> defaultdict[str, defaultdict[str, list[Json]]]:
     return parts
 
 
-def _apply_one(tables: Tables, row: Json, parts: Parts) -> tuple[UUID, str, list[Json] | None]:
+def _apply_one(tables: Tables, row: Json, parts: Parts) -> Verdict:
     run = UUID(row["run"])
     line = tables.runs.get(run)
     if line is None or line.version != row["v"] or (line.has_ended and not row.get("again")):
-        return run, "conflict", None
+        return run, "conflict", None, None
     held, missing = _take_leases(tables, run, parts["leases"])
     missing += _lost_timers(tables, run, parts["fired"])
     if missing:
-        return run, "stale", missing
+        return run, "stale", missing, None
     leases = {place.step: place.epoch for place in tables.queue.values() if place.run == run}
     for key in held:
         del tables.queue[key]
@@ -88,10 +91,10 @@ def _apply_one(tables: Tables, row: Json, parts: Parts) -> tuple[UUID, str, list
     _insert_steps(tables, run, parts["children"])
     for left in parts["left"]:
         line.steps[left["s"]].left_behind = True
-    _write(tables, run, parts)
+    taken = _write(tables, run, parts)
     _end(tables, line, row, parts)
     tables.committed.append(Committed(run, row["v"], leases))
-    return run, "ok", None
+    return run, "ok", None, taken
 
 
 def _take_away(tables: Tables, run: UUID, parts: Parts) -> None:
@@ -171,8 +174,9 @@ def _insert_steps(tables: Tables, run: UUID, rows: Iterable[Json]) -> None:
         steps.append(made)
 
 
-def _write(tables: Tables, run: UUID, parts: Parts) -> None:
-    """What launch and apply have in common."""
+def _write(tables: Tables, run: UUID, parts: Parts) -> Taken:
+    """What launch and apply have in common; which tasks went to the workers they were meant for."""
+    taken: list[tuple[int, int, int]] = []
     _write_approvals(tables, run, parts.get("approvals", ()))
     for name in ("tasks", "unoffered"):
         for row in parts.get(name, ()):
@@ -183,6 +187,7 @@ def _write(tables: Tables, run: UUID, parts: Parts) -> None:
                 _unique(key[:2] not in tables.queue, "task_queue_pkey")
                 place = Place(run, row["s"], row["a"], row["queue"], int(tables.now * 1000))
                 tables.queue[key[:2]] = place
+                taken += _given(tables, place, row.get("w"))
     for row in parts.get("timers", ()):
         due_at = tables.now + row["delay"]
         tables.timers[run, row["s"], row["k"]] = Timer(row["tok"], due_at)
@@ -190,6 +195,16 @@ def _write(tables: Tables, run: UUID, parts: Parts) -> None:
     for row in parts.get("events", ()):
         _unique(row["seq"] == (events[-1][0] if events else 0) + 1, "flow_step_events_pkey")
         events.append((row["seq"], row["t"], row.get("s"), row.get("b", {})))
+    return taken or None
+
+
+def _given(tables: Tables, place: Place, worker: str | None) -> list[tuple[int, int, int]]:
+    """offer_tasks_v2: a task is its worker's at once, if that one's lease lives."""
+    if worker is None or tables.workers.get(UUID(worker), -1.0) <= tables.now:
+        return []
+    tables.last_epoch += 1
+    place.epoch, place.worker = tables.last_epoch, UUID(worker)
+    return [(place.step, place.attempt, place.epoch)]
 
 
 def _write_approvals(tables: Tables, run: UUID, rows: Iterable[Json]) -> None:

@@ -90,7 +90,7 @@ class People:
 
     async def _begun(self, replica: Replica, number: int, run: RunId) -> RunId:
         body = b"{}"
-        context = TaskContext(1, "scripted", None)
+        context = TaskContext(1, "/", "scripted", None)
         new = NewRun(
             run_id=run,
             context=context,
@@ -102,7 +102,7 @@ class People:
             idempotency_key=f"key {number}",
             request_hash=b"hash",
         )
-        names = (run, new.flow, new.band, context, "project", "/", new.input_ref, new.nonce)
+        names = (run, new.flow, new.band, context, "project", new.input_ref, new.nonce)
         meta = RunMeta(*names, definition_id=1, definition_hash="hash")
         launched = inp.Launched(new.flow, new.band, "hash")
         graph = self._world.plan.what.graph

@@ -12,6 +12,7 @@ from flowrunner.core.model import Ref
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.payloads import list_payloads
 from flowrunner.db.pool import Pool
+from flowrunner.db.queue import ClaimedTask
 from flowrunner.engine import signals as channels
 from flowrunner.engine.alarms import Alarms
 from flowrunner.engine.bodies import Bodies
@@ -24,6 +25,7 @@ from flowrunner.engine.residents import Residents
 from flowrunner.engine.rounds import Rounds
 from flowrunner.engine.signals import Signals
 from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.places import Seating
 from flowrunner.leases.rules import LeaseTimes
 from flowrunner.service.tasks import TaskService
 from simulation.author import Author
@@ -53,9 +55,12 @@ class Replica:
         self._signals = Signals(postman, "coalesced")
         evaluator = Author(world).evaluator
         bodies = Bodies(partial(_payloads, pool))
-        committer = Committer(pool, "coalesced", 2)
+        self._seating: Seating[ClaimedTask] = Seating()
+        committer = Committer(pool, "coalesced", 2, seating=self._seating)
         self.residents = Residents(pool, committer, evaluator, bodies, self._signals)
-        self.launcher = Launcher(pool, evaluator, bodies, self.residents, self._signals)
+        self.launcher = Launcher(
+            pool, evaluator, bodies, self.residents, self._signals, seating=self._seating
+        )
         self.tasks = TaskService(pool, self.residents)
         self._signals.on_events.append(self.residents.waiters.heard)
         rounds = self._rounds(pool)
@@ -72,6 +77,7 @@ class Replica:
         leases = leases_of(Wire(self._world, self.process), (CODE_QUEUE,))
         keeper = LeaseKeeper(leases, TIMES, code.lost, clock=self.process.time)
         code.attach(keeper)
+        self._seating.add(code.places)
         self._signals.on_tasks.append(code.wake)
         self._signals.on_leases.append(keeper.poke)
         return (keeper, code)

@@ -31,7 +31,7 @@ ALTER TABLE flow_runs ALTER COLUMN updated_at SET DEFAULT clocked.clock_timestam
 DO $$
 DECLARE f regprocedure;
 BEGIN
-    FOR f IN SELECT p.oid FROM pg_proc p WHERE p.proname LIKE '%\\_v1' LOOP
+    FOR f IN SELECT p.oid FROM pg_proc p WHERE p.proname ~ '_v[0-9]+$' LOOP
         EXECUTE format('ALTER FUNCTION %s SET search_path = clocked, public, pg_catalog, pg_temp', f);
     END LOOP;
 END $$;
@@ -70,9 +70,17 @@ def _unread(rows: Sequence[Any]) -> list[Any]:
 
 def _stale(rows: Sequence[Any]) -> list[Any]:
     return [
-        (run, verdict, sorted(json.dumps(guard, sort_keys=True) for guard in stale or ()))
-        for run, verdict, stale in rows
+        (run, verdict, sorted(json.dumps(guard, sort_keys=True) for guard in stale or ()), _taken(t))
+        for run, verdict, stale, t in rows
     ]
+
+
+def _launched(rows: Sequence[Any]) -> list[Any]:
+    return [(*row[:3], _taken(row[3])) for row in rows]
+
+
+def _taken(tasks: Sequence[Sequence[int]] | None) -> list[tuple[int, ...]]:
+    return [tuple(task) for task in tasks or ()]
 
 
 def _as_they_are(rows: Sequence[Any]) -> list[Any]:
@@ -81,7 +89,7 @@ def _as_they_are(rows: Sequence[Any]) -> list[Any]:
 
 READ: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
     db_apply.APPLY: _stale,
-    launch.LAUNCH: _as_they_are,
+    launch.LAUNCH: _launched,
     runs.LOAD_RUN: _loaded,
     LIST_EVENTS: lambda rows: [tuple(row[:5]) for row in rows],
     timers.LIST_DUE: _as_they_are,

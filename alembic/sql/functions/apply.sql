@@ -6,12 +6,14 @@
 --   ok        written
 --   conflict  somebody else moved the run: read its events after your version and decide again
 --   stale     a lease or timer named as a guard is gone; *stale* lists which
-CREATE OR REPLACE FUNCTION apply_v1(p jsonb, p_refs bytea[], p_bodies bytea[])
-RETURNS TABLE (run_id uuid, verdict text, stale jsonb) LANGUAGE plpgsql AS $$
+-- *taken* lists the tasks that went to the worker they were meant for, with their epochs.
+CREATE OR REPLACE FUNCTION apply_v2(p jsonb, p_refs bytea[], p_bodies bytea[])
+RETURNS TABLE (run_id uuid, verdict text, stale jsonb, taken jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     v_ok uuid[];
     v_stale jsonb;
+    v_taken jsonb;
     v_bad uuid[];
     v_held task_queue[];
     v_written integer;
@@ -146,7 +148,7 @@ BEGIN
         IF p ? 'approvals' THEN
             PERFORM write_approvals_v1(p->'approvals', v_ok);
         END IF;
-        PERFORM offer_tasks_v1(p->'tasks', v_ok);
+        v_taken := offer_tasks_v2(p->'tasks', v_ok);
         IF p ? 'unoffered' THEN
             PERFORM record_tasks_v1(p->'unoffered', v_ok);
         END IF;
@@ -191,6 +193,13 @@ BEGIN
     RETURN QUERY
     SELECT d.run,
            CASE WHEN d.run = ANY (v_ok) THEN 'ok' WHEN d.run = ANY (v_bad) THEN 'stale' ELSE 'conflict' END,
-           v_stale -> d.run::text
+           v_stale -> d.run::text, v_taken -> d.run::text
       FROM jsonb_to_recordset(p->'runs') AS d (run uuid);
+END $$;
+
+-- For replicas of the release before.
+CREATE OR REPLACE FUNCTION apply_v1(p jsonb, p_refs bytea[], p_bodies bytea[])
+RETURNS TABLE (run_id uuid, verdict text, stale jsonb) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY SELECT a.run_id, a.verdict, a.stale FROM apply_v2(p, p_refs, p_bodies) AS a;
 END $$;

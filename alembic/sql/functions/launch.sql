@@ -1,12 +1,14 @@
 -- Launch one run: one round trip, one commit. The same idempotency key answers with the first run.
-CREATE OR REPLACE FUNCTION launch_v1(p jsonb, p_refs bytea[], p_bodies bytea[])
-RETURNS TABLE (run_id uuid, request_hash bytea, replayed boolean) LANGUAGE plpgsql AS $$
+-- *taken* lists the tasks that went to the worker they were meant for, with their epochs.
+CREATE OR REPLACE FUNCTION launch_v2(p jsonb, p_refs bytea[], p_bodies bytea[])
+RETURNS TABLE (run_id uuid, request_hash bytea, replayed boolean, taken jsonb) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     m jsonb := p->'meta';
     r uuid := (m->>'run')::uuid;
     found_id uuid;
     found_hash bytea;
+    v_taken jsonb;
 BEGIN
     INSERT INTO flow_run_meta (run_id, project_id, flow, band, model, agent, title, input_ref, labels,
                                nonce, launched_by, trigger, idempotency_key, request_hash)
@@ -17,7 +19,7 @@ BEGIN
     IF NOT FOUND THEN
         SELECT f.run_id, f.request_hash INTO found_id, found_hash FROM flow_run_meta f
          WHERE f.project_id = (m->>'project')::bigint AND f.idempotency_key = m->>'key';
-        RETURN QUERY SELECT found_id, found_hash, true;
+        RETURN QUERY SELECT found_id, found_hash, true, NULL::jsonb;
         RETURN;
     END IF;
     PERFORM put_payloads_v1(p_refs, p_bodies);
@@ -28,7 +30,7 @@ BEGIN
                tolerated integer, error jsonb);
     INSERT INTO live_runs (run_id) VALUES (r);
     PERFORM insert_steps_v1(p->'steps', r, ARRAY[r]);
-    PERFORM offer_tasks_v1(p->'tasks', ARRAY[r]);
+    v_taken := offer_tasks_v2(p->'tasks', ARRAY[r]);
     IF p ? 'unoffered' THEN
         PERFORM record_tasks_v1(p->'unoffered', ARRAY[r]);
     END IF;
@@ -40,5 +42,12 @@ BEGIN
     IF p->>'notify' = 'txn' THEN
         PERFORM notify_tasks_v1(p->'tasks');
     END IF;
-    RETURN QUERY SELECT r, NULL::bytea, false;
+    RETURN QUERY SELECT r, NULL::bytea, false, v_taken -> r::text;
+END $$;
+
+-- For replicas of the release before.
+CREATE OR REPLACE FUNCTION launch_v1(p jsonb, p_refs bytea[], p_bodies bytea[])
+RETURNS TABLE (run_id uuid, request_hash bytea, replayed boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY SELECT l.run_id, l.request_hash, l.replayed FROM launch_v2(p, p_refs, p_bodies) AS l;
 END $$;

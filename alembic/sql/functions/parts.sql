@@ -8,23 +8,40 @@ BEGIN
 END
 $$;
 
--- Offer tasks: the immutable row, and its place in the queue.
-CREATE OR REPLACE FUNCTION offer_tasks_v1(p jsonb, p_ok uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Offer tasks: the immutable row, and its place in the queue. A task that is meant for a worker (w)
+-- whose lease lives is that worker's at once: nobody has to claim it. Returns those, per run.
+CREATE OR REPLACE FUNCTION offer_tasks_v2(p jsonb, p_ok uuid[]) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    v_taken jsonb;
 BEGIN
-    WITH t AS (
+    IF p = '[]' THEN
+        RETURN NULL;
+    END IF;
+    WITH x AS MATERIALIZED (
+        SELECT x.*, w.id AS worker
+          FROM jsonb_to_recordset(p) AS x (
+                   run uuid, s integer, a integer, project bigint, key text, kind text, queue text,
+                   agent text, model text, persona text, prompt text, total real, idle real, w uuid)
+          LEFT JOIN workers w ON w.id = x.w AND w.expires_at > clock_timestamp()
+         WHERE x.run = ANY (p_ok)),
+    made AS (
         INSERT INTO tasks (run_id, step_no, attempt, project_id, step_key, kind, queue, agent, model,
                            persona, mode_id, input_ref, total_seconds, idle_seconds)
         SELECT x.run, x.s, x.a, x.project, x.key, x.kind, x.queue, x.agent, x.model, x.persona,
                'plan', decode(x.prompt, 'hex'), x.total, x.idle
-          FROM jsonb_to_recordset(p) AS x (
-                   run uuid, s integer, a integer, project bigint, key text, kind text, queue text,
-                   agent text, model text, persona text, prompt text, total real, idle real)
-         WHERE x.run = ANY (p_ok)
-        RETURNING run_id, step_no, attempt, queue)
-    INSERT INTO task_queue (run_id, step_no, attempt, queue, sort_key)
-    SELECT t.run_id, t.step_no, t.attempt, t.queue,
-           (extract(epoch FROM clock_timestamp()) * 1000)::bigint
-      FROM t;
+          FROM x),
+    queued AS (
+        INSERT INTO task_queue (run_id, step_no, attempt, queue, sort_key, epoch, worker_id, claimed_at)
+        SELECT x.run, x.s, x.a, x.queue, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+               CASE WHEN x.worker IS NOT NULL THEN nextval('claim_epoch_seq') END, x.worker,
+               CASE WHEN x.worker IS NOT NULL THEN clock_timestamp() END
+          FROM x
+        RETURNING run_id, step_no, attempt, epoch),
+    taken AS (
+        SELECT q.run_id, jsonb_agg(jsonb_build_array(q.step_no, q.attempt, q.epoch)) AS tasks
+          FROM queued q WHERE q.epoch IS NOT NULL GROUP BY q.run_id)
+    SELECT jsonb_object_agg(t.run_id, t.tasks) INTO v_taken FROM taken t;
+    RETURN v_taken;
 END
 $$;
 

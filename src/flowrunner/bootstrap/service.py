@@ -43,6 +43,7 @@ from flowrunner.engine.residents import Residents
 from flowrunner.engine.rounds import Rounds
 from flowrunner.engine.signals import Signals
 from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.places import Seating
 from flowrunner.leases.ports import Profile
 from flowrunner.leases.rules import LeaseTimes
 from flowrunner.leases.sql import SqlLeases
@@ -84,6 +85,7 @@ class Service:
     signals: Signals
     residents: Residents
     committer: Committer
+    seating: Seating[ClaimedTask]
     reaper: Reaper
     loops: tuple[Running, ...]
     rounds: tuple[Rounds, ...]
@@ -131,6 +133,7 @@ def build_service(
         signals=engine.signals,
         residents=engine.residents,
         committer=engine.committer,
+        seating=engine.seating,
         reaper=reaper,
         loops=(*first, listener, keeper, code, *rounds),
         rounds=rounds,
@@ -157,6 +160,7 @@ class _Engine:
     committer: Committer
     residents: Residents
     launcher: Launcher
+    seating: Seating[ClaimedTask]
 
 
 def _pools(settings: Settings, addresses: Addresses) -> _Pools:
@@ -173,10 +177,11 @@ def _engine(settings: Settings, addresses: Addresses, pools: _Pools, flows: Libr
     bodies = Bodies(partial(_payloads, pools.work))
     pinning = Pinning(flows, partial(_stored, pools.work), settings.on_drift)
     evaluator = Evaluator(pinning, bodies)
-    committer = Committer(pools.commits, settings.notify_mode, _LANES)
+    seating: Seating[ClaimedTask] = Seating()
+    committer = Committer(pools.commits, settings.notify_mode, _LANES, seating=seating)
     residents = Residents(pools.work, committer, evaluator, bodies, signals)
-    launcher = Launcher(pools.work, evaluator, bodies, residents, signals)
-    return _Engine(notifier, evaluator, signals, committer, residents, launcher)
+    launcher = Launcher(pools.work, evaluator, bodies, residents, signals, seating=seating)
+    return _Engine(notifier, evaluator, signals, committer, residents, launcher, seating)
 
 
 async def _payloads(pool: Pool, refs: Sequence[Ref]) -> dict[Ref, bytes]:
@@ -255,6 +260,7 @@ def _code_runner(
     leases = SqlLeases(pool, profile, settings.lease_seconds)
     keeper = LeaseKeeper(leases, lease_times(settings), code.lost)
     code.attach(keeper)
+    engine.seating.add(code.places)
     engine.signals.on_tasks.append(code.wake)
     engine.signals.on_leases.append(keeper.poke)
     return code, keeper

@@ -57,7 +57,9 @@ def build_worker(settings: Settings, service: Service) -> Worker:
     """Wire the worker that lives in *service*; run it as one of its loops."""
     profile = profile_of(settings)
     leases = SqlLeases(service.lease_pool, profile, settings.lease_seconds)
-    return _worker(settings, profile, leases, _ServiceTasks(service.tasks), _local_hints(service))
+    worker = _worker(settings, profile, leases, _ServiceTasks(service.tasks), _local_hints(service))
+    service.seating.add(worker.places)
+    return worker
 
 
 @asynccontextmanager

@@ -13,43 +13,57 @@ from flowrunner.core.model import Ref, RunId, StepStatus
 from flowrunner.db.approval_rows import approval_rows
 from flowrunner.db.changes import Change, Json, event_rows, run_row, timer_rows
 from flowrunner.db.pool import Conn
+from flowrunner.db.queue import ClaimedTask
 from flowrunner.db.step_rows import StepRows
+from flowrunner.db.taking import Take, give, nobody
 
 NotifyMode: TypeAlias = Literal["coalesced", "txn", "off"]
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """*stale*: step numbers with the epoch (leases) or kind (timers) that no longer hold."""
+    """*stale*: step numbers with the epoch (leases) or kind (timers) that no longer hold.
+
+    *taken*: tasks that went to a worker as they were offered.
+    """
 
     verdict: Literal["ok", "conflict", "stale"]
     stale: tuple[tuple[int, int | str], ...] = ()
+    taken: tuple[ClaimedTask, ...] = ()
 
 
-APPLY = "SELECT run_id, verdict, stale FROM apply_v1(%(p)s::jsonb, %(refs)s, %(bodies)s)"
+APPLY = "SELECT run_id, verdict, stale, taken FROM apply_v2(%(p)s::jsonb, %(refs)s, %(bodies)s)"
 
 
 async def apply(
-    conn: Conn, changes: Sequence[Change], notify: NotifyMode = "coalesced"
+    conn: Conn,
+    changes: Sequence[Change],
+    notify: NotifyMode = "coalesced",
+    take: Take = nobody,
 ) -> dict[RunId, Applied]:
     """Commit *changes*, at most one per run: one round trip, one commit, a verdict each.
 
-    An error on the way back leaves the outcome unknown: read the run's events to learn it.
+    *take* is asked for each task that is offered, in order. An error on the way back leaves the
+    outcome unknown: read the run's events to learn it.
     """
     bodies: dict[Ref, bytes] = {}
     for change in changes:
         bodies.update(change.payloads)
         bodies.update(needed_by(change.decision.events))
+    parts = _batch(changes, notify)
+    given = give(parts["tasks"], bodies, take)
     cur = await conn.execute(
         APPLY,
         {
-            "p": json.dumps(_batch(changes, notify), separators=(",", ":")),
+            "p": json.dumps(parts, separators=(",", ":")),
             "refs": [bytes.fromhex(ref) for ref in bodies],
             "bodies": list(bodies.values()),
         },
     )
+    roots = {change.run_id: change.context.project_root for change in changes}
     return {
-        RunId(run): Applied(verdict, _stale(stale)) for run, verdict, stale in await cur.fetchall()
+        run: Applied(verdict, _stale(stale), given.taken(run, roots[run], taken))
+        for run, verdict, stale, taken in await cur.fetchall()
     }
 
 

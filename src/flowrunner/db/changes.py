@@ -29,6 +29,7 @@ class TaskContext:
     """What every task of one run says, besides its step: from the run's meta row, read once."""
 
     project_id: int
+    project_root: str
     agent: str
     model: str | None
 

@@ -15,7 +15,9 @@ from flowrunner.db.apply import NotifyMode
 from flowrunner.db.approval_rows import approval_rows
 from flowrunner.db.changes import Change, TaskContext, error_row, event_rows, timer_rows
 from flowrunner.db.pool import Conn
+from flowrunner.db.queue import ClaimedTask
 from flowrunner.db.step_rows import StepRows
+from flowrunner.db.taking import Take, give, nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,20 @@ class NewRun:
 
 @dataclass(frozen=True, slots=True)
 class LaunchVerdict:
-    """*replayed*: the key was used before; *request_hash* is that first request's."""
+    """*replayed*: the key was used before; *request_hash* is that first request's.
+
+    *taken*: first tasks that went to a worker as they were offered.
+    """
 
     run_id: RunId
     request_hash: bytes | None
     replayed: bool
+    taken: tuple[ClaimedTask, ...] = ()
 
 
-LAUNCH = "SELECT run_id, request_hash, replayed FROM launch_v1(%(p)s::jsonb, %(refs)s, %(bodies)s)"
+LAUNCH = """
+SELECT run_id, request_hash, replayed, taken FROM launch_v2(%(p)s::jsonb, %(refs)s, %(bodies)s)
+"""
 
 
 async def launch(
@@ -57,11 +65,16 @@ async def launch(
     *,
     bodies: Mapping[Ref, bytes],
     notify: NotifyMode = "coalesced",
+    take: Take = nobody,
 ) -> LaunchVerdict:
-    """Write the run whole or not at all (D2-06). With an idempotency key it may be repeated."""
+    """Write the run whole or not at all (D2-06). With an idempotency key it may be repeated.
+
+    *take* is asked for each task that is offered, in order.
+    """
     parts = _parts(new, state, decision)
     parts["notify"] = notify
     bodies = {**bodies, **needed_by(decision.events)}
+    given = give(parts["tasks"], bodies, take)
     refs = [bytes.fromhex(ref) for ref in bodies]
     args = {
         "p": json.dumps(parts, separators=(",", ":")),
@@ -69,9 +82,11 @@ async def launch(
         "bodies": list(bodies.values()),
     }
     cur = await conn.execute(LAUNCH, args)
-    row: tuple[UUID, bytes | None, bool] | None = await cur.fetchone()
-    assert row is not None  # noqa: S101  # launch_v1 always answers
-    return LaunchVerdict(RunId(row[0]), None if row[1] is None else bytes(row[1]), row[2])
+    row: tuple[UUID, bytes | None, bool, Any] | None = await cur.fetchone()
+    assert row is not None  # noqa: S101  # launch_v2 always answers
+    run_id, request_hash = RunId(row[0]), None if row[1] is None else bytes(row[1])
+    taken = given.taken(run_id, new.context.project_root, row[3])
+    return LaunchVerdict(run_id, request_hash, row[2], taken)
 
 
 def _parts(new: NewRun, state: RunState, decision: Decision) -> dict[str, Any]:

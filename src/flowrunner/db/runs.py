@@ -23,11 +23,14 @@ class RunMeta:
     band: str
     context: TaskContext
     project_name: str
-    project_root: str
     input_ref: Ref
     nonce: str
     definition_id: int
     definition_hash: str
+
+    @property
+    def project_root(self) -> str:
+        return self.context.project_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +122,10 @@ def _meta(run_id: RunId, named: dict[str, Any]) -> RunMeta:
         run_id=run_id,
         flow=named["flow"],
         band=named["band"],
-        context=TaskContext(named["project_id"], named["agent"], named["model"]),
+        context=TaskContext(
+            named["project_id"], named["project_root"], named["agent"], named["model"]
+        ),
         project_name=named["project_name"],
-        project_root=named["project_root"],
         input_ref=Ref(bytes(named["input_ref"]).hex()),
         nonce=named["nonce"],
         definition_id=named["definition_id"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,6 +26,7 @@ from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Hints, Task, TaskPort
 from flowrunner.dispatch.supervisor import PATIENCE_SHARE
 from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.places import Places
 from flowrunner.leases.ports import LeasePort, LossReason, Profile
 from flowrunner.leases.rules import LeaseTimes
 from flowrunner.wire.tasks import TaskError, TaskReport
@@ -82,6 +83,8 @@ class Worker:
         self._hints = hints
         self._keeper: LeaseKeeper[Task] = LeaseKeeper(leases, self._times.lease, self._lost)
         self._running: dict[int, _Serving] = {}
+        self.places: Places[Task] = Places(self._keeper, profile.queues, self._free, self._begin)
+        self._work: asyncio.TaskGroup | None = None
         self._woken = asyncio.Event()
         self._announced = False
         self._draining = False
@@ -90,6 +93,7 @@ class Worker:
     def wake(self) -> None:
         """There may be new tasks: look now."""
         self._announced = True
+        self.places.heard()
         self._woken.set()
 
     def poke(self) -> None:
@@ -106,13 +110,16 @@ class Worker:
                 if self._hints is not None:
                     group.create_task(self._hints(self.wake, self.poke), name="worker.hints")
                 await ready.wait()
-                await self._claim_for_ever(group)
+                self._work = group
+                await self._claim_for_ever()
         finally:
+            self.places.close()
             await self._leave()
 
     async def drain(self) -> None:
         """Claim nothing more, let agents end, stop those that take too long, hand leases back."""
         self._draining = True
+        self.places.close()
         self._woken.set()
         log.info("worker.draining", running=len(self._running))
         await self._ended_within(self._times.drain_seconds)
@@ -127,25 +134,30 @@ class Worker:
         await self._ended_within(_SLACK_SECONDS)
         await self._return(self._keeper.held)
 
-    async def _claim_for_ever(self, group: asyncio.TaskGroup) -> None:
+    async def _claim_for_ever(self) -> None:
         polling = self._times.polling
         wait = polling.least_seconds
         while True:
             self._woken.clear()
             announced, self._announced = self._announced, False
-            free = 0 if self._draining else self._profile.slots - len(self._running)
-            asked = min(free, polling.batch)
-            found = await self._claim(asked, group) if asked else 0
+            asked = max(0, min(self._free() - self.places.reserved, polling.batch))
+            found = await self._claim(asked) if asked else 0
             if asked and found == asked:
+                self.places.looked(is_empty=False)
                 continue
             if asked:
+                self.places.looked(is_empty=not self._woken.is_set())
                 wait = next_wait(wait, found, polling, announced=announced)
-            pause = varied(wait, self._chance.random(), polling) if asked else None
+            looks = asked or self.places.is_hungry
+            pause = varied(wait, self._chance.random(), polling) if looks else None
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._woken.wait()
 
-    async def _claim(self, count: int, group: asyncio.TaskGroup) -> int:
+    def _free(self) -> int:
+        return 0 if self._draining else self._profile.slots - len(self._running)
+
+    async def _claim(self, count: int) -> int:
         try:
             tasks = await self._keeper.claim(count)
         except UnavailableError as exc:
@@ -154,12 +166,16 @@ class Worker:
         if self._draining:
             await self._return([task.epoch for task in tasks])
             return 0
+        self._begin(tasks)
+        return len(tasks)
+
+    def _begin(self, tasks: Sequence[Task]) -> None:
+        assert self._work is not None  # noqa: S101  # nothing is claimed or taken before
         for task in tasks:
             serving = _Serving(task)
             self._running[task.epoch] = serving
-            serving.work = group.create_task(self._serve(serving), name=task.task_id)
+            serving.work = self._work.create_task(self._serve(serving), name=task.task_id)
             serving.work.add_done_callback(partial(self._ended, serving))
-        return len(tasks)
 
     async def _serve(self, serving: _Serving) -> None:
         task = serving.task
@@ -202,7 +218,8 @@ class Worker:
                 self._keeper.retire(epoch)
             case "open" | "returned":
                 pass  # Held until it is handed back.
-        self._woken.set()
+        if not self.places.is_hungry:
+            self._woken.set()
 
     def _lost(self, epochs: frozenset[int], _reason: LossReason) -> None:
         for epoch in epochs:

@@ -248,7 +248,7 @@ class Actor:
             case "ok":
                 self._view = view.committed(after, plan.decision.events)
                 self._settle(batch, plan)
-                self._around.moved(change)
+                self._around.moved(change, applied)
                 return []
             case "conflict":
                 await self._catch_up(view)

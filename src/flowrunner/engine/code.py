@@ -6,11 +6,13 @@ They do not hold up anything else (D2-14): each runs in a thread of its own.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import structlog
 
 from flowrunner.core import inputs as inp
 from flowrunner.core.errors import FlowRunnerError, NotFoundError, UnavailableError
+from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import Failure, Ref
 from flowrunner.db.pool import AWAY
 from flowrunner.db.queue import ClaimedTask
@@ -22,6 +24,7 @@ from flowrunner.engine.pinning import CHANGED
 from flowrunner.engine.raising import raised
 from flowrunner.engine.residents import Residents
 from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.places import Places
 from flowrunner.leases.ports import LossReason
 
 log = structlog.stdlib.get_logger()
@@ -41,7 +44,8 @@ class CodeRunner:
 
     def wake(self, queues: frozenset[str]) -> None:
         """Look now, if the code queue is among *queues* (none named: any may be)."""
-        if not queues or "code" in queues:
+        if not queues or CODE_QUEUE in queues:
+            self.places.heard()
             self._woken.set()
 
     def lost(self, epochs: frozenset[int], reason: LossReason) -> None:
@@ -54,6 +58,7 @@ class CodeRunner:
 
     def attach(self, keeper: LeaseKeeper[ClaimedTask]) -> None:
         self._keeper = keeper
+        self.places = Places(keeper, (CODE_QUEUE,), self._free, self._begin)
 
     async def run(self, ready: asyncio.Event) -> None:
         """Claim and run until cancelled; then hand back what has not ended."""
@@ -73,20 +78,29 @@ class CodeRunner:
             await self._stop()
 
     async def _claim(self) -> bool:
-        free = self._slots - len(self._running)
-        if free <= 0:
+        asked = self._free() - self.places.reserved
+        if asked <= 0:
             return False
         try:
-            tasks = await self._keeper.claim(free)
+            tasks = await self._keeper.claim(asked)
         except FlowRunnerError as error:
             log.warning("code.claim_failed", error=str(error))
             return False
+        is_full = len(tasks) == asked
+        self.places.looked(is_empty=not is_full and not self._woken.is_set())
+        self._begin(tasks)
+        return is_full
+
+    def _free(self) -> int:
+        return self._slots - len(self._running)
+
+    def _begin(self, tasks: Sequence[ClaimedTask]) -> None:
         for task in tasks:
             running = asyncio.create_task(self._execute(task), name=f"code-{task.task_id}")
             self._running[task.epoch] = running
-        return len(tasks) == free
 
     async def _stop(self) -> None:
+        self.places.close()
         epochs = list(self._running)
         for task in list(self._running.values()):
             task.cancel()
@@ -112,7 +126,8 @@ class CodeRunner:
         finally:
             del self._running[task.epoch]
             self._keeper.settle(task.epoch)
-            self._woken.set()
+            if not self.places.is_hungry:
+                self._woken.set()
 
     async def _outcome(self, task: ClaimedTask) -> tuple[inp.Outcome, dict[Ref, bytes]] | None:
         """Run the step; from its beginning again when it cannot read what it asks for.

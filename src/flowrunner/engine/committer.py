@@ -14,6 +14,8 @@ from flowrunner.core.model import RunId
 from flowrunner.db.apply import Applied, NotifyMode, apply
 from flowrunner.db.changes import Change
 from flowrunner.db.pool import AWAY, Pool, is_refusal
+from flowrunner.db.queue import ClaimedTask
+from flowrunner.leases.places import Seating
 
 log = structlog.stdlib.get_logger()
 
@@ -39,8 +41,16 @@ class Committer:
 
     name = "committer"
 
-    def __init__(self, pool: Pool, notify: NotifyMode, lanes: int = 2) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        notify: NotifyMode,
+        lanes: int = 2,
+        *,
+        seating: Seating[ClaimedTask] | None = None,
+    ) -> None:
         self._pool = pool
+        self._seating = seating or Seating()
         self._notify: NotifyMode = notify
         self._lanes: list[list[_Waiting]] = [[] for _ in range(lanes)]
         self._wakes = [asyncio.Event() for _ in range(lanes)]
@@ -79,9 +89,14 @@ class Committer:
                         waiting.answer.set_exception(OutcomeUnknownError("the service stopped"))
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        changes = [waiting.change for waiting in batch]
         try:
-            async with self._pool.connection() as conn:
-                verdicts = await apply(conn, [w.change for w in batch], self._notify)
+            with self._seating.reserve() as places:
+                async with self._pool.connection() as conn:
+                    verdicts = await apply(conn, changes, self._notify, places.take)
+                # First the runs hear of it, then those who begin what was taken.
+                _answer(batch, verdicts)
+                places.fill(task for applied in verdicts.values() for task in applied.taken)
         except (*AWAY, psycopg.Error) as error:
             if is_refusal(error):
                 await self._isolate(batch, error)
@@ -93,7 +108,6 @@ class Committer:
                 waiting.answer.set_exception(OutcomeUnknownError(str(error).strip()))
         else:
             self.commits += 1
-            _answer(batch, verdicts)
 
     async def _isolate(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """Nothing of the batch was written: find the one that the database refuses."""

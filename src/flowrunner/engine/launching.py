@@ -15,7 +15,9 @@ from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide_and_fold
 from flowrunner.db.launch import LaunchVerdict, NewRun, launch
 from flowrunner.db.pool import Pool
+from flowrunner.db.queue import ClaimedTask
 from flowrunner.db.runs import RunMeta
+from flowrunner.db.taking import Take
 from flowrunner.engine.actor import QUICK_SECONDS
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.evaluation import Evaluator
@@ -23,6 +25,7 @@ from flowrunner.engine.letters import Answer
 from flowrunner.engine.residents import Residents
 from flowrunner.engine.signals import Signals
 from flowrunner.engine.views import RunView
+from flowrunner.leases.places import Seating
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,11 @@ class Launcher:
         bodies: Bodies,
         residents: Residents,
         signals: Signals,
+        *,
+        seating: Seating[ClaimedTask] | None = None,
     ) -> None:
         self._pool = pool
+        self._seating = seating or Seating()
         self._evaluator = evaluator
         self._bodies = bodies
         self._residents = residents
@@ -70,19 +76,35 @@ class Launcher:
         bodies: dict[Ref, bytes] = {begun.meta.input_ref: begun.input_body}
         for answer in answers:
             bodies.update(answer.bodies)
-        async with self._pool.connection() as conn:
-            verdict = await launch(
-                conn, begun.new, view.state, decision, bodies=bodies, notify=self._signals.mode
-            )
-        if not verdict.replayed:
-            self._bodies.put(bodies)
-            self._tell(begun, view, decision)
+        with self._seating.reserve() as places:
+            verdict = await self._write(begun, view, decision, bodies, places.take)
+            if not verdict.replayed:
+                self._bodies.put(bodies)
+                self._tell(begun, view, decision, verdict)
+            places.fill(verdict.taken)
         return verdict
 
-    def _tell(self, begun: Beginning, view: RunView, decision: Decision) -> None:
+    async def _write(
+        self,
+        begun: Beginning,
+        view: RunView,
+        decision: Decision,
+        bodies: dict[Ref, bytes],
+        take: Take,
+    ) -> LaunchVerdict:
+        notify = self._signals.mode
+        async with self._pool.connection() as conn:
+            return await launch(
+                conn, begun.new, view.state, decision, bodies=bodies, notify=notify, take=take
+            )
+
+    def _tell(
+        self, begun: Beginning, view: RunView, decision: Decision, verdict: LaunchVerdict
+    ) -> None:
         self._residents.host(begun.new.run_id, view, tuple(outstanding(view.state)))
-        running = (e.step for e in decision.events if isinstance(e, ev.StepDispatched))
-        self._signals.tasks({view.state.spec(number).queue for number in running})
+        running = {e.step for e in decision.events if isinstance(e, ev.StepDispatched)}
+        offered = running - {task.step_no for task in verdict.taken}
+        self._signals.tasks({view.state.spec(number).queue for number in offered})
         if decision.events:
             self._signals.events((begun.new.run_id,))
 

@@ -176,12 +176,13 @@ class Residents:
         self._bodies.put(answer.bodies)
         return answer
 
-    def moved(self, change: Change) -> None:
+    def moved(self, change: Change, applied: Applied) -> None:
         """A decision was committed: say where it is worth looking."""
         after = change.after
         steps = (e.step for e in change.decision.events if isinstance(e, ev.StepEvent))
         touched = set(steps)
-        offered = {e.step for e in change.decision.events if isinstance(e, ev.StepDispatched)}
+        begun = {e.step for e in change.decision.events if isinstance(e, ev.StepDispatched)}
+        offered = begun - {task.step_no for task in applied.taken}
         self._signals.tasks(after.spec(number).queue for number in offered)
         if any(_was_withdrawn(change, number) for number in touched):
             self._signals.leases()

@@ -49,6 +49,8 @@ class LeaseKeeper(Generic[T]):
         self._closed = False
         self._lock = asyncio.Lock()
         self._poked = asyncio.Event()
+        self._taking = 0
+        self._must_sweep = False
 
     @property
     def worker_id(self) -> UUID | None:
@@ -92,6 +94,32 @@ class LeaseKeeper(Generic[T]):
                 return ()
             self._hold = rules.claimed(self._hold, (task.epoch for task in tasks))
             return tasks
+
+    def begin_take(self) -> UUID | None:
+        """Who a commit may give one task to; None while we may hold none, or look for lost ones.
+
+        Unlike a claim this may overlap a renewal; `end_take` or `lose_take` has to follow.
+        """
+        if self._closed or self._must_sweep or self._lock.locked() or not self.is_open:
+            return None
+        self._taking += 1
+        return self._worker_id
+
+    def end_take(self, epochs: Collection[int], count: int) -> bool:
+        """*count* takes were answered with *epochs*: whether they may be worked on."""
+        self._took(count)
+        if not epochs:
+            return False
+        if self._closed or not self.is_open:
+            self._doubt()
+            return False
+        self._hold = rules.claimed(self._hold, epochs)
+        return True
+
+    def lose_take(self, count: int) -> None:
+        """Nobody knows what became of *count* takes: what they hold for us is handed back."""
+        self._took(count)
+        self._doubt()
 
     def settle(self, *epochs: int) -> None:
         """Forget leases whose work has ended and stopped."""
@@ -187,11 +215,14 @@ class LeaseKeeper(Generic[T]):
             await self._call(self._port.release(self._worker_id, sorted(epochs)))
 
     async def _release_unknown(self, worker_id: UUID) -> None:
-        if not rules.must_sweep(self._hold, self._clock(), self._times):
+        # What a commit in flight takes for us is not known yet, and must not be handed back.
+        self._must_sweep = rules.must_sweep(self._hold, self._clock(), self._times)
+        if not self._must_sweep or self._taking:
             return
         sent_at, keep = self._clock(), sorted(rules.kept(self._hold))
         count = await self._call(self._port.release_unknown(worker_id, keep))
         self._hold = rules.released(self._hold, sent_at)
+        self._must_sweep = False
         if count:
             log.warning("lease.returned", leases=count)
 
@@ -202,6 +233,11 @@ class LeaseKeeper(Generic[T]):
         except TimeoutError as exc:
             msg = f"no answer within {self._times.call_seconds} s"
             raise UnavailableError(msg) from exc
+
+    def _took(self, count: int) -> None:
+        self._taking -= count
+        if self._must_sweep and not self._taking:
+            self.poke()
 
     @contextmanager
     def _doubting(self) -> Generator[None]:

@@ -181,7 +181,7 @@ class RunService:
     ) -> Beginning:
         body = json.dumps(plan.input_json, ensure_ascii=False, sort_keys=True).encode()
         model = (request.model or "").strip() or project.default_model or self._settings.model
-        context = TaskContext(project.id, agent, model)
+        context = TaskContext(project.id, project.root, agent, model)
         key = request.idempotency_key
         new = NewRun(
             run_id=RunId(uuid7()),
@@ -266,7 +266,6 @@ def _meta(new: NewRun, project: ProjectRow, definition_hash: str) -> RunMeta:
         band=new.band,
         context=new.context,
         project_name=project.name,
-        project_root=project.root,
         input_ref=new.input_ref,
         nonce=new.nonce,
         definition_id=new.definition_id,

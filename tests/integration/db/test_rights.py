@@ -103,8 +103,8 @@ async def test_a_dispatcher_is_refused_by_name(database: Database) -> None:
         "INSERT INTO tasks (run_id) VALUES (gen_random_uuid())",
         "UPDATE task_queue SET worker_id = NULL",
         "DELETE FROM flow_runs",
-        "SELECT apply_v1('{}', '{}', '{}')",
-        "SELECT launch_v1('{}', '{}', '{}')",
+        "SELECT apply_v2('{}', '{}', '{}')",
+        "SELECT launch_v2('{}', '{}', '{}')",
         "SELECT nextval('claim_epoch_seq')",
         "CREATE TABLE mine (id int)",
     ):

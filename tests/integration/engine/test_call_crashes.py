@@ -246,7 +246,7 @@ async def test_a_call_whose_commit_was_cut_is_made_once(
     service = await replicas.start(calling(body), addresses=proxy.addresses)
     run_id = await launch(service)
     await until(lambda: is_held(database))
-    proxy.doom(fate, "apply_v1")
+    proxy.doom(fate, "apply_v2")
     held.set()
     for key in KEYS:
         await answer(service, dispatcher, run_id, key)

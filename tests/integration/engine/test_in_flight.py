@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 WAITING = """
 SELECT count(*) FROM pg_stat_activity
- WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%%apply_v1%%'
+ WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%%apply_v2%%'
 """
 GATE = Step("gate", kind="approval", run="Ship it?", approval=Approval(on_reject="continue"))
 

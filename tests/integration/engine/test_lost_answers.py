@@ -37,7 +37,7 @@ async def test_a_result_is_applied_once_whatever_is_lost(
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
 
-    proxy.doom(fate, "apply_v1")
+    proxy.doom(fate, "apply_v2")
     reply = await service.tasks.report(a.task_id, done(a))
 
     assert (reply.verdict, proxy.has_struck) == ("accepted", True)
@@ -55,7 +55,7 @@ async def test_a_committer_that_is_terminated_while_it_waits_has_done_nothing(
     (a,) = await dispatcher.take(run_id, "a")
     waiting = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
-        " AND wait_event_type = 'Lock' AND query LIKE '%apply_v1%' AND pid <> pg_backend_pid()"
+        " AND wait_event_type = 'Lock' AND query LIKE '%apply_v2%' AND pid <> pg_backend_pid()"
     )
 
     async with await database.connect("admin") as holder, holder.transaction():
@@ -79,7 +79,7 @@ async def test_a_lost_answer_and_a_rival_at_once(
         run_id = await launch(two)
         a, b = await dispatcher.take(run_id, "a", "b")
         await one.tasks.report(a.task_id, done(a))
-        proxy.doom(fate, "apply_v1")
+        proxy.doom(fate, "apply_v2")
 
         replies = await asyncio.gather(
             *(service.tasks.report(b.task_id, done(b)) for service in (one, two))
@@ -99,7 +99,7 @@ async def test_a_launch_whose_answer_is_lost_is_a_launch(
     service = await replicas.start(a_library(PAIR), addresses=proxy.addresses)
     await launch(service)
 
-    proxy.doom("answer_lost", "launch_v1")
+    proxy.doom("answer_lost", "launch_v2")
     run_id = await launch(service)
 
     assert await database.value("SELECT count(*) FROM flow_runs") == 2
@@ -113,7 +113,7 @@ async def test_a_launch_that_never_arrived_can_be_repeated(
     service = await replicas.start(a_library(PAIR), addresses=proxy.addresses)
     request = LaunchRequest(project_root=ROOT, idempotency_key="once")
 
-    proxy.doom("question_lost", "launch_v1")
+    proxy.doom("question_lost", "launch_v2")
     with pytest.raises(UnavailableError):
         await service.runs.launch("demo", request)
     assert await database.value("SELECT count(*) FROM flow_runs") == 0
@@ -132,8 +132,8 @@ SAID = [
     "claim_v1",
     "release_unknown_v1",
     "renew_v1",
-    "apply_v1",
-    "launch_v1",
+    "apply_v2",
+    "launch_v2",
     "m.input_ref, m.nonce",
     "FROM payloads",
     "FROM flow_step_events",

@@ -110,7 +110,7 @@ async def test_a_pooled_address_gets_no_session_state(
 
     assert proxy.prepared == []
     assert [said for said in proxy.statements if SESSION.search(said) or "LISTEN" in said] == []
-    assert len([said for said in proxy.statements if "apply_v1" in said]) >= 8
+    assert len([said for said in proxy.statements if "apply_v2" in said]) >= 8
 
 
 async def test_statements_are_prepared_unless_they_must_not_be(

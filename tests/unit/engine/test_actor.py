@@ -26,7 +26,7 @@ from flowrunner.engine.views import RunView
 pytestmark = pytest.mark.anyio
 
 RUN = RunId(UUID(int=1))
-META = RunMeta(RUN, "f", "small", TaskContext(1, "static", None), "p", "/", Ref(""), "", 1, "")
+META = RunMeta(RUN, "f", "small", TaskContext(1, "/", "static", None), "p", Ref(""), "", 1, "")
 
 
 @dataclass(slots=True)
