@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,6 +58,9 @@ soak: $(VENV)/.dev ## Play 20,000 schedules, or ARGS="--seconds 3600", or one ag
 
 soakmutants: $(VENV)/.dev ## Break the engine in one place at a time; schedules must notice
 	@PYTHONPATH=tests $(BIN)/python -m simulation.mutants $(ARGS)
+
+failovers: $(VENV)/.dev ## Lose a primary a hundred times, by death and by a cut cable (ARGS="--count 4 --seed 7")
+	@$(PLAY) faults.clusters $(ARGS)
 
 fmt: $(VENV)/.dev ## Fail if a file is not formatted
 	@$(BIN)/ruff format --check -q .

@@ -86,6 +86,8 @@ class Installation:
     folder: Path
     settings: dict[str, str]
     programs: list[Program] = field(default_factory=list[Program])
+    prefix: tuple[str, ...] = ()
+    """What every command begins with: to live on another host, say."""
 
     @property
     def home(self) -> Path:
@@ -116,7 +118,7 @@ class Installation:
         out, err = (self.folder / f"{number}-{name}.{end}" for end in ("out", "err"))
         with out.open("wb") as told, err.open("wb") as logged:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flowrunner", *arguments],
+                [*self.prefix, sys.executable, "-m", "flowrunner", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=told,
                 stderr=logged,
