@@ -52,7 +52,7 @@ def main() -> int:
 def _all(folder: Path, kinds: list[Kind], given: argparse.Namespace) -> int:
     began = time.monotonic()
     network = a_network if why_no_namespaces() is None else loopback
-    with network("a", "b", "s") as hosts, a_pair(hosts, folder) as pair:
+    with network("a", "b", "s") as hosts, a_pair(hosts, folder / "pair") as pair:
         options = {} if given.defaults else OPTIONS
         with a_campaign(pair, folder / "service", given.seed, options) as campaign:
             campaign.pause = given.pause

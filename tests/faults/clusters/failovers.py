@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import statistics
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -81,7 +82,7 @@ class Campaign:
         if kind != "restart":
             self.pair.rebuild(from_nothing=self.chance.random() < 1 / 4)
         self._await_ends(LIVE_RUNS)
-        losses = self._settled()
+        losses = self.settled()
         promoted, outage = promoted_at - fault_at, served_at - fault_at
         done = time.monotonic() - began
         self.rounds.append(Round(len(self.rounds) + 1, kind, promoted, outage, done, losses))
@@ -111,7 +112,7 @@ class Campaign:
         before = len(self.load.diary.ended)
         until(lambda: len(self.load.diary.ended) >= before + count, LIVE_SECONDS)
 
-    def _settled(self) -> list[str]:
+    def settled(self) -> list[str]:
         """Launch nothing more until every run has ended; then compare."""
         self.load.pause()
         until(lambda: self.load.under_way == 0 and self.ledger.live() == 0, END_SECONDS)
@@ -146,6 +147,7 @@ def a_campaign(
         raise
     finally:
         installation.finish()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def a_service_of(pair: Pair, folder: Path, options: Mapping[str, str]) -> Installation:

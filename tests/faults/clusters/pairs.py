@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ def a_pair(
         yield pair
     finally:
         pair.finish()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def a_node(host: Host, folder: Path, environment: Mapping[str, str] | None = None) -> Node:
