@@ -19,6 +19,8 @@ from upgrade.trees import Tree
 
 FLOWS = Path(__file__).parent / "flows"
 COMMAND_SECONDS = 60.0
+# Who is stopped hands its tasks back after this.
+DRAIN = {"FLOWRUNNER_DRAIN_SECONDS": "1"}
 AGENT = Path(__file__).with_name("agent.py")
 
 
@@ -29,10 +31,10 @@ class Stage:
     site: Site
 
     def serve(self, tree: Tree | None, *options: str, port: int | None = None) -> Server:
-        return self.site.serve(*options, port=port, settings=code_of(tree))
+        return self.site.serve(*options, port=port, settings=code_of(tree) | DRAIN)
 
     def worker(self, tree: Tree | None, *options: str) -> Program:
-        return self.site.worker(*options, settings=code_of(tree))
+        return self.site.worker(*options, settings=code_of(tree) | DRAIN)
 
     def command(self, tree: Tree | None, *words: str) -> Program:
         """Run one command to its end."""

@@ -6,7 +6,7 @@ from chaos.verdicts import assert_finished, undisturbed
 from chaos.waiting import until
 from flowrunner.client import Client
 from flowrunner.db import migrations
-from flowrunner.wire.approvals import DecisionBody
+from upgrade.runs import await_states, finish, launched
 from upgrade.stage import Stage
 from upgrade.trees import Tree
 
@@ -33,32 +33,6 @@ def test_the_release_before_goes_on_when_its_database_is_upgraded(
     stage.site.assert_no_complaints()
     stage.assert_sound()
     stage.site.assert_checked()
-
-
-def launched(client: Client, stage: Stage, gate: str) -> str:
-    return str(client.launch("states", stage.body(gate=gate)).id)
-
-
-def await_states(stage: Stage, client: Client, run: str) -> None:
-    """Agents run, a list is half done, code calls, a question is open, two timers wait."""
-    stage.site.diary.open("look-x")
-    stage.site.diary.await_starts(run, "look-y", "alone", "judge-one")
-
-    def stand() -> dict[str, str]:
-        return {step.key: step.status for step in client.list_steps(run).items}
-
-    until(lambda: client.list_approvals().items)
-    until(lambda: stand().get("look[x]") == "completed")
-    now = stand()
-    assert (now["look[y]"], now["judge"], now["last"]) == ("running", "running", "pending")
-
-
-def finish(client: Client, run: str) -> None:
-    """Answer what is asked; everything is as if nothing had happened."""
-    for approval in client.list_approvals().items:
-        client.decide_approval(approval.id, DecisionBody(decision="approve"))
-    assert list(client.events(run))[-1].type == "run.completed"
-    assert client.get_run(run).status == "completed"
 
 
 def steer(client: Client, stage: Stage) -> None:

@@ -44,11 +44,13 @@ async def ensure_definition(
     raise RuntimeError(msg)
 
 
-FIND_STORED = "SELECT sources FROM flow_definitions WHERE id = %(id)s"
+FIND_STORED = """
+SELECT sources || jsonb_build_object('graph', graph) FROM flow_definitions WHERE id = %(id)s
+"""
 
 
 async def find_stored(conn: Conn, definition_id: int) -> dict[str, Any] | None:
-    """What a definition was stored as; None when there is no such row."""
+    """What a definition was stored as, and its graph; None when there is no such row."""
     row = await (await conn.execute(FIND_STORED, {"id": definition_id})).fetchone()
     return None if row is None else row[0]
 

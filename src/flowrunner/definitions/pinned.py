@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from flowrunner.core.graph import Graph
 from flowrunner.definitions.definition import Definition, define
 from flowrunner.definitions.personas import Persona
-from flowrunner.definitions.pin import digest
+from flowrunner.definitions.pin import definition_hash, digest
 from flowrunner.definitions.sources import Snapshot
 
 
@@ -33,7 +34,21 @@ def rebuild(stored: Mapping[str, Any], wanted: str) -> Definition | None:
     texts: Mapping[str, str] = stored["personas"]
     personas = {name: _persona(name, text) for name, text in texts.items()}
     found = define(snapshot, personas)
-    return found if isinstance(found, Definition) and found.hash == wanted else None
+    return found if isinstance(found, Definition) and is_pinned(found, stored, wanted) else None
+
+
+def is_pinned(found: Definition, stored: Mapping[str, Any], wanted: str) -> bool:
+    """Whether *found* is the definition *wanted*, which another release may have stored.
+
+    A hash covers the graph as the release of that time wrote it; later ones may write more of the
+    same graph. So text and personas are compared by that hash, the graph by what it means today.
+    """
+    if found.hash == wanted:
+        return True
+    graph = stored.get("graph")
+    if graph is None or definition_hash(graph, found.sources, found.personas) != wanted:
+        return False
+    return Graph.from_json(graph).to_json() == found.graph_json
 
 
 def _persona(name: str, text: str) -> Persona:

@@ -12,7 +12,7 @@ from flowrunner.core.graph import Graph
 from flowrunner.core.model import Failure
 from flowrunner.db.runs import RunMeta
 from flowrunner.definitions.library import Definition, Library
-from flowrunner.definitions.pinned import rebuild
+from flowrunner.definitions.pinned import is_pinned, rebuild
 from flowrunner.engine import threads
 
 log = structlog.stdlib.get_logger()
@@ -69,13 +69,14 @@ class Pinning:
     async def _settle(
         self, meta: RunMeta, graph: Graph, live: Definition | str
     ) -> Definition | Failure:
-        if self._policy == "pause":
-            return _changed(meta, live)
-        is_live = isinstance(live, Definition)
-        if self._policy == "latest" and is_live and live.graph_json == graph.to_json():
-            return live
         stored = await self._read(meta.definition_id)
-        if stored is None:
+        if isinstance(live, Definition):
+            # Nothing changed but the release, which tells more of the same graph.
+            if stored is not None and is_pinned(live, stored, meta.definition_hash):
+                return live
+            if self._policy == "latest" and live.graph_json == graph.to_json():
+                return live
+        if stored is None or self._policy == "pause":
             return _changed(meta, live)
         try:
             found = await threads.call(

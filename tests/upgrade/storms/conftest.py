@@ -1,0 +1,5 @@
+from __future__ import annotations
+
+from chaos.conftest import measured
+
+__all__ = ["measured"]
