@@ -31,10 +31,10 @@ serve: $(VENV)/.run ## Keep the service up on http://127.0.0.1:8700
 	@$(BIN)/flowrunner serve $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile --ignore=tests/chaos --ignore=tests/upgrade/storms $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill real servers, workers and databases in the middle of real runs (minutes)
-	@$(BIN)/python -m pytest -q tests/chaos $(ARGS)
+	@$(BIN)/python -m pytest -q tests/chaos tests/upgrade/storms $(ARGS)
 
 # The tests' own modules are programs here: they play, measure and report.
 PLAY := PYTHONPATH=src:tests $(BIN)/python -m
