@@ -23,7 +23,7 @@ from flowrunner.db.definitions import find_stored
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
 from flowrunner.db.payloads import list_payloads
-from flowrunner.db.pool import Pool, make_pool
+from flowrunner.db.pool import LOCK_SECONDS, Pool, make_pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
@@ -60,6 +60,7 @@ from flowrunner.settings import Settings
 log = structlog.stdlib.get_logger()
 
 _LANES = 2
+_LOCK_SECONDS = 1.0
 _PARTITION_SECONDS = 21_600.0
 
 
@@ -167,7 +168,8 @@ def _pools(settings: Settings, addresses: Addresses) -> _Pools:
     return _Pools(
         make_service_pool(settings, addresses, "flowrunner", settings.pool_size),
         make_service_pool(settings, addresses, "flowrunner-leases", 2),
-        make_service_pool(settings, addresses, "flowrunner-commits", _LANES),
+        # One more than lanes: runs that somebody locks wait apart, and not for long at a time.
+        make_service_pool(settings, addresses, "flowrunner-commits", _LANES + 1, _LOCK_SECONDS),
     )
 
 
@@ -216,7 +218,13 @@ def _rounds(
     )
 
 
-def make_service_pool(settings: Settings, addresses: Addresses, name: str, size: int) -> Pool:
+def make_service_pool(
+    settings: Settings,
+    addresses: Addresses,
+    name: str,
+    size: int,
+    lock_seconds: float = LOCK_SECONDS,
+) -> Pool:
     """Make a pool as the operator's settings want it; it is not open yet."""
     return make_pool(
         addresses.database,
@@ -224,6 +232,7 @@ def make_service_pool(settings: Settings, addresses: Addresses, name: str, size:
         size=size,
         prepared=settings.prepared_statements,
         pooled=settings.database_pooled,
+        lock_seconds=lock_seconds,
     )
 
 

@@ -99,12 +99,12 @@ _LIVELINESS = {
     "tcp_user_timeout": "10000",
 }
 
+LOCK_SECONDS = 10.0
 # What the server is told, where it knows the name: one statement is one transaction, and a client
 # that went away without a word must not hold its locks until the kernel's two hours are over.
 SESSION = {
     "TimeZone": "UTC",
     "statement_timeout": f"{STATEMENT_SECONDS:.0f}s",
-    "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "30s",
     "transaction_timeout": "45s",
     "tcp_keepalives_idle": "5",
@@ -113,7 +113,7 @@ SESSION = {
     "tcp_user_timeout": "10000",
 }
 _SET_SESSION = """
-SELECT set_config(name, value, false) FROM jsonb_each_text(%s) AS session (name, value)
+SELECT set_config(name, value, false) FROM jsonb_each_text(%(session)s) AS session (name, value)
  WHERE current_setting(name, true) IS NOT NULL
 """
 
@@ -127,7 +127,13 @@ def with_liveliness(url: str, application_name: str | None = None) -> str:
 
 
 def make_pool(
-    url: str, *, name: str, size: int = 8, prepared: bool = True, pooled: bool = False
+    url: str,
+    *,
+    name: str,
+    size: int = 8,
+    prepared: bool = True,
+    pooled: bool = False,
+    lock_seconds: float = LOCK_SECONDS,
 ) -> Pool:
     """Build a closed pool of autocommit connections: one statement is one transaction.
 
@@ -138,7 +144,8 @@ def make_pool(
     async def configure(conn: Conn) -> None:
         conn.prepare_threshold = 5 if prepared and not pooled else None
         if not pooled:
-            await conn.execute(_SET_SESSION, (Jsonb(SESSION),))
+            session = SESSION | {"lock_timeout": f"{lock_seconds * 1000:.0f}ms"}
+            await conn.execute(_SET_SESSION, {"session": Jsonb(session)})
 
     return _Pool(
         with_liveliness(url, name),

@@ -37,7 +37,10 @@ class _Waiting:
 
 
 class Committer:
-    """A few lanes, each one connection's worth of work; a run always uses the same lane."""
+    """A few lanes, each one connection's worth of work; a run always uses the same lane.
+
+    One more lane is for runs whose rows somebody locks: nobody else waits for that lock again.
+    """
 
     name = "committer"
 
@@ -52,8 +55,9 @@ class Committer:
         self._pool = pool
         self._seating = seating or Seating()
         self._notify: NotifyMode = notify
-        self._lanes: list[list[_Waiting]] = [[] for _ in range(lanes)]
-        self._wakes = [asyncio.Event() for _ in range(lanes)]
+        self._lanes: list[list[_Waiting]] = [[] for _ in range(lanes + 1)]
+        self._wakes = [asyncio.Event() for _ in self._lanes]
+        self._aside: set[RunId] = set()
         self.commits = 0
 
     async def commit(self, change: Change) -> Applied:
@@ -62,7 +66,9 @@ class Committer:
         Raises OutcomeUnknownError when the answer was lost, InvariantError when the database
         refuses the decision itself.
         """
-        lane = hash(change.run_id) % len(self._lanes)
+        lane = hash(change.run_id) % (len(self._lanes) - 1)
+        if change.run_id in self._aside:
+            lane = len(self._lanes) - 1
         waiting = _Waiting(change)
         self._lanes[lane].append(waiting)
         self._wakes[lane].set()
@@ -98,9 +104,12 @@ class Committer:
                 _answer(batch, verdicts)
                 places.fill(task for applied in verdicts.values() for task in applied.taken)
         except (*AWAY, psycopg.Error) as error:
-            if is_refusal(error):
+            is_locked = isinstance(error, psycopg.errors.LockNotAvailable)
+            if is_refusal(error) or (is_locked and len(batch) > 1):
                 await self._isolate(batch, error)
                 return
+            if is_locked:
+                self._aside.add(batch[0].change.run_id)
             # Includes the pool's time-out; a statement that never left is unknown as well: asking
             # costs one read, guessing costs a doubled or a lost step.
             log.warning("commit.unknown", runs=len(batch), error=str(error).strip())
@@ -108,9 +117,10 @@ class Committer:
                 waiting.answer.set_exception(OutcomeUnknownError(str(error).strip()))
         else:
             self.commits += 1
+            self._aside.difference_update(change.run_id for change in changes)
 
     async def _isolate(self, batch: Sequence[_Waiting], error: Exception) -> None:
-        """Nothing of the batch was written: find the one that the database refuses."""
+        """Nothing of the batch was written: find the one that is refused, or locked."""
         if len(batch) == 1:
             log.error(
                 "commit.refused", run_id=str(batch[0].change.run_id), error=str(error).strip()

@@ -24,7 +24,6 @@ _ANSWER_SECONDS = 10.0
 # The server's own limits, in real seconds: a tenth of the product's.
 _LIMITS = {
     "statement_timeout": "3s",
-    "lock_timeout": "1s",
     "idle_in_transaction_session_timeout": "3s",
     "transaction_timeout": "4s",
 }

@@ -107,7 +107,9 @@ def test_the_server_is_told_every_limit(database: Database) -> None:
     async def look() -> dict[str, str]:
         made = make_pool(database.address(), name=NAME, size=1)
         async with made, made.connection() as conn:
-            return dict(await (await conn.execute(shown, (list(pool.SESSION),))).fetchall())
+            return dict(
+                await (await conn.execute(shown, ([*pool.SESSION, "lock_timeout"],))).fetchall()
+            )
 
     told = asyncio.run(look())
 
