@@ -102,10 +102,15 @@ def report(tables: Tables, row: Letterbox) -> None:
 
 def list_dead(
     tables: Tables, lease: float, grace: float, limit: int
-) -> list[tuple[UUID, int, int, int, UUID | None]]:
-    """LIST_DEAD: held tasks whose worker is gone, with the brake on mass expiry."""
-    if tables.now <= tables.started_at + grace:
-        return []
+) -> list[tuple[float, UUID | None, int | None, int | None, int | None, UUID | None]]:
+    """LIST_DEAD: held tasks whose worker is gone, with the brake on mass expiry, and the time."""
+    found = _dead(tables, lease, limit) if tables.now > tables.started_at + grace else []
+    if not found:
+        return [(tables.now, None, None, None, None, None)]
+    return [(tables.now, p.run, p.step, p.attempt, p.epoch, p.worker) for p in found]
+
+
+def _dead(tables: Tables, lease: float, limit: int) -> list[Place]:
     seen = [ends for ends in tables.workers.values() if ends > tables.now - lease]
     expired = sum(ends < tables.now for ends in seen)
     brake = lease if len(seen) >= 3 and expired * 2 > len(seen) else 0.0
@@ -117,7 +122,7 @@ def list_dead(
         and not tables.is_reported(place)
     ]
     dead.sort(key=lambda place: (place.run, place.step))
-    return [(p.run, p.step, p.attempt, p.epoch or 0, p.worker) for p in dead[:limit]]
+    return dead[:limit]
 
 
 def _is_gone(tables: Tables, place: Place, brake: float) -> bool:

@@ -16,6 +16,7 @@ from flowrunner.db.queue import ClaimedTask
 from flowrunner.engine import signals as channels
 from flowrunner.engine.alarms import Alarms
 from flowrunner.engine.bodies import Bodies
+from flowrunner.engine.brake import Brake
 from flowrunner.engine.committer import Committer
 from flowrunner.engine.inbox import Inbox
 from flowrunner.engine.launching import Launcher
@@ -89,6 +90,9 @@ class Replica:
             lease_seconds=LEASE,
             grace_seconds=GRACE,
             patience_seconds=PATIENCE,
+            brake=Brake(
+                grace_seconds=GRACE, gap_seconds=max(LEASE / 2, REAP * 3), clock=self.process.time
+            ),
         )
         alarms = Alarms(pool, self.residents)
         return (

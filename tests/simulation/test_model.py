@@ -70,7 +70,12 @@ def _unread(rows: Sequence[Any]) -> list[Any]:
 
 def _stale(rows: Sequence[Any]) -> list[Any]:
     return [
-        (run, verdict, sorted(json.dumps(guard, sort_keys=True) for guard in stale or ()), _taken(t))
+        (
+            run,
+            verdict,
+            sorted(json.dumps(guard, sort_keys=True) for guard in stale or ()),
+            _taken(t),
+        )
         for run, verdict, stale, t in rows
     ]
 
@@ -94,7 +99,7 @@ READ: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
     LIST_EVENTS: lambda rows: [tuple(row[:5]) for row in rows],
     timers.LIST_DUE: _as_they_are,
     timers.SECONDS_TO_NEXT: lambda rows: [None if r[0] is None else round(r[0], 3) for r in rows],
-    queue.LIST_DEAD: _as_they_are,
+    queue.LIST_DEAD: lambda rows: [tuple(row[1:]) for row in rows],
     stalls.LIST_STALLED: _as_they_are,
     results.LIST_UNREAD: _unread,
     workers.RENEW: lambda rows: [(known, sorted(lost)) for known, lost in rows],

@@ -29,6 +29,7 @@ from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
 from flowrunner.engine.alarms import Alarms
 from flowrunner.engine.bodies import Bodies
+from flowrunner.engine.brake import Brake
 from flowrunner.engine.code import CodeRunner
 from flowrunner.engine.committer import Committer
 from flowrunner.engine.evaluation import Evaluator
@@ -42,7 +43,7 @@ from flowrunner.engine.reaper import Reaper
 from flowrunner.engine.residents import Residents
 from flowrunner.engine.rounds import Rounds
 from flowrunner.engine.signals import Signals
-from flowrunner.leases.keeper import LeaseKeeper
+from flowrunner.leases.keeper import LeaseKeeper, steady
 from flowrunner.leases.places import Seating
 from flowrunner.leases.ports import Profile
 from flowrunner.leases.rules import LeaseTimes
@@ -203,6 +204,12 @@ def _reaper(settings: Settings, pool: Pool, residents: Residents) -> Reaper:
         lease_seconds=settings.lease_seconds,
         grace_seconds=settings.start_grace_seconds,
         patience_seconds=settings.patience_seconds,
+        brake=Brake(
+            grace_seconds=settings.start_grace_seconds,
+            # Within half a lease none ends for want of renewals; and looking seldom is no gap.
+            gap_seconds=max(settings.lease_seconds / 2, settings.reap_seconds * 3),
+            clock=steady,
+        ),
     )
 
 

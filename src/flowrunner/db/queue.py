@@ -89,6 +89,14 @@ async def _count(cur: Any) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Dead:
+    """What is dead by the database's clock, and what that clock says: it may have jumped."""
+
+    at: float
+    leases: tuple[DeadLease, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLease:
     """A held task whose worker's lease has ended, or whose worker is gone."""
 
@@ -106,7 +114,8 @@ LIST_DEAD = """
 WITH seen AS (
     SELECT count(*) AS workers,
            count(*) FILTER (WHERE expires_at < clock_timestamp()) AS expired
-      FROM workers WHERE expires_at > clock_timestamp() - make_interval(secs => %(lease)s))
+      FROM workers WHERE expires_at > clock_timestamp() - make_interval(secs => %(lease)s)),
+dead AS (
 SELECT q.run_id, q.step_no, q.attempt, q.epoch, q.worker_id
   FROM task_queue q
  CROSS JOIN seen
@@ -122,14 +131,18 @@ SELECT q.run_id, q.step_no, q.attempt, q.epoch, q.worker_id
                THEN make_interval(secs => %(lease)s) ELSE interval '0' END)
    AND clock_timestamp() > pg_postmaster_start_time() + make_interval(secs => %(grace)s)
  ORDER BY q.run_id, q.step_no
- LIMIT %(limit)s
+ LIMIT %(limit)s)
+SELECT extract(epoch FROM clock_timestamp())::float8, d.*
+  FROM (SELECT) AS once LEFT JOIN dead d ON true
+ ORDER BY d.run_id, d.step_no
 """
 
 
 async def list_dead(
     conn: Conn, *, lease_seconds: float, grace_seconds: float, limit: int = 500
-) -> list[DeadLease]:
+) -> Dead:
     """Held tasks that nobody works on any more. Reads only: the engine decides what it means."""
     args = {"lease": lease_seconds, "grace": grace_seconds, "limit": limit}
-    cur = await conn.execute(LIST_DEAD, args)
-    return [DeadLease(RunId(row[0]), *row[1:]) for row in await cur.fetchall()]
+    rows = await (await conn.execute(LIST_DEAD, args)).fetchall()
+    found = (row[1:] for row in rows if row[1] is not None)
+    return Dead(rows[0][0], tuple(DeadLease(RunId(run_id), *rest) for run_id, *rest in found))

@@ -15,9 +15,10 @@ from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
 from flowrunner.core.model import RunId
 from flowrunner.db.pool import Pool
-from flowrunner.db.queue import list_dead
+from flowrunner.db.queue import DeadLease, list_dead
 from flowrunner.db.stalls import list_stalled
 from flowrunner.db.workers import delete_dead_workers
+from flowrunner.engine.brake import Brake
 from flowrunner.engine.residents import Residents
 
 log = structlog.stdlib.get_logger()
@@ -37,12 +38,14 @@ class Reaper:
         lease_seconds: float,
         grace_seconds: float,
         patience_seconds: float,
+        brake: Brake,
     ) -> None:
         self._pool = pool
         self._residents = residents
         self._lease_seconds = lease_seconds
         self._grace_seconds = grace_seconds
         self._patience_seconds = patience_seconds
+        self._brake = brake
         self.lost = 0
         self.repaired = 0
 
@@ -55,13 +58,7 @@ class Reaper:
 
     async def _reap(self) -> None:
         while True:
-            async with self._pool.connection() as conn:
-                dead = await list_dead(
-                    conn,
-                    lease_seconds=self._lease_seconds,
-                    grace_seconds=self._grace_seconds,
-                    limit=_PAGE,
-                )
+            dead = await self._dead()
             lost = (
                 (
                     d.run_id,
@@ -75,6 +72,17 @@ class Reaper:
                 log.warning("leases.reaped", found=len(dead), lost=accepted)
             if len(dead) < _PAGE or accepted == 0:
                 return
+
+    async def _dead(self) -> tuple[DeadLease, ...]:
+        async with self._pool.connection() as conn:
+            asked_at = self._brake.asked()
+            found = await list_dead(
+                conn,
+                lease_seconds=self._lease_seconds,
+                grace_seconds=self._grace_seconds,
+                limit=_PAGE,
+            )
+        return () if self._brake.holds(asked_at, found.at) else found.leases
 
     async def _repair(self) -> None:
         after = _NO_RUN

@@ -152,8 +152,8 @@ async def test_nobody_is_dead_just_after_the_server_started(database: Database) 
         await queue.claim(conn, await a_worker(conn), QUEUE, 1)
         await database.sql("UPDATE workers SET expires_at = now() - interval '1 hour'")
 
-        soon = await queue.list_dead(conn, lease_seconds=1, grace_seconds=10**6)
-        later = await queue.list_dead(conn, lease_seconds=1, grace_seconds=0)
+        soon = (await queue.list_dead(conn, lease_seconds=1, grace_seconds=10**6)).leases
+        later = (await queue.list_dead(conn, lease_seconds=1, grace_seconds=0)).leases
 
     assert (len(soon), len(later)) == (0, 1)
 
@@ -171,8 +171,8 @@ async def test_a_mass_expiry_is_given_one_more_lease(
         for _ in range(alive):
             await a_worker(conn)
 
-        soon = await queue.list_dead(conn, lease_seconds=60, grace_seconds=0)
-        later = await queue.list_dead(conn, lease_seconds=1, grace_seconds=0)
+        soon = (await queue.list_dead(conn, lease_seconds=60, grace_seconds=0)).leases
+        later = (await queue.list_dead(conn, lease_seconds=1, grace_seconds=0)).leases
 
     assert (len(soon), len(later)) == (found, dead)
 
@@ -218,7 +218,7 @@ async def test_what_was_reported_is_not_offered_again(database: Database, how: s
 
         again = await queue.claim(conn, other, QUEUE, 5)
         assert [task.step_no for task in again] == [b.step_no]
-        assert await queue.list_dead(conn, lease_seconds=60, grace_seconds=0) == []
+        assert (await queue.list_dead(conn, lease_seconds=60, grace_seconds=0)).leases == ()
         run.held = {"a": a.epoch}
         assert (await run.complete("a")).verdict == "ok"
 

@@ -117,7 +117,7 @@ async def test_what_was_taken_is_reaped_and_ended_like_a_claim(database: Databas
         run.state = change.after
         (taken,) = applied.taken
         await database.sql("UPDATE workers SET expires_at = clock_timestamp() - interval '1 s'")
-        (dead,) = await queue.list_dead(conn, lease_seconds=1.0, grace_seconds=0.0)
+        (dead,) = (await queue.list_dead(conn, lease_seconds=1.0, grace_seconds=0.0)).leases
         run.held["a"] = taken.epoch
 
         ended = await run.complete("a")
