@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers
+.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers mutants mutmut
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,6 +61,12 @@ soakmutants: $(VENV)/.dev ## Break the engine in one place at a time; schedules 
 
 failovers: $(VENV)/.dev ## Lose a primary a hundred times, by death and by a cut cable (ARGS="--count 4 --seed 7")
 	@$(PLAY) faults.clusters $(ARGS)
+
+mutants: $(VENV)/.dev ## Make the known mistakes one at a time; a named test must notice each (ARGS="--only lease")
+	@$(PLAY) mutants $(ARGS)
+
+mutmut: $(VENV)/.dev ## Change the core everywhere, a little at a time, and list what no test notices (hours; goes on where it was)
+	@$(PLAY) mutants.everywhere $(ARGS)
 
 fmt: $(VENV)/.dev ## Fail if a file is not formatted
 	@$(BIN)/ruff format --check -q .

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fixtures.cluster import embedded_server
 from mutants.copies import Copy, MisfitError, Mutant, a_copy
+from mutants.guards import GUARDS
 from mutants.seeded import SEEDED
 
 _WIDTH = 110
@@ -20,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="", help="mutants whose name contains this")
     given = parser.parse_args()
-    chosen = [mutant for mutant in SEEDED if given.only in mutant.name]
+    chosen = [mutant for mutant in (*SEEDED, *GUARDS) if given.only in mutant.name]
     with tempfile.TemporaryDirectory(prefix="flowrunner-mutants-") as folder:
         copy = a_copy(Path(folder))
         with embedded_server() as server:

@@ -91,12 +91,12 @@ class Copy:
     def _pytest(self, report: Path, tests: Sequence[str]) -> subprocess.CompletedProcess[str]:
         program = [sys.executable, "-m", "pytest", "-q", "-x", f"--junitxml={report}"]
         path = os.pathsep.join(str(self.root / part) for part in ("src", "tests"))
-        env = {**os.environ, "PYTHONPATH": path}
+        # Plugins that these tests do without take half of the time.
+        env = {**os.environ, "PYTHONPATH": path, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         if self.server:
             env["FLOWRUNNER_TEST_DATABASE_URL"] = self.server
-        without = ("xdist", "randomly", "cacheprovider")
         return subprocess.run(
-            [*program, *(f"-pno:{name}" for name in without), *tests],
+            [*program, "-pno:cacheprovider", "-panyio.pytest_plugin", *tests],
             cwd=self.root,
             env=env,
             capture_output=True,
