@@ -143,7 +143,7 @@ class Draft:
     def move(self, number: int, status: StepStatus, **fields: Any) -> None:
         """Change a step's status; an end reaches its dependents and its parent."""
         fields.setdefault("delayed", False)
-        self.put(number, replace(self.step(number), status=status, **fields))
+        self.put(number, self.step(number)._replace(status=status, **fields))
         if status.is_terminal and status is not StepStatus.EXCLUDED:
             self._ended(number)
 
@@ -186,13 +186,12 @@ class Draft:
         family = step.family
         if family is None or number not in members(family):
             return  # a child of an earlier generation
-        family = replace(
-            family,
+        family = family._replace(
             live=family.live - 1,
             completed=family.completed + (status is StepStatus.COMPLETED),
             failed=family.failed + (status is StepStatus.FAILED),
         )
-        self.put(parent, replace(step, family=family))
+        self.put(parent, step._replace(family=family))
         if step.status is StepStatus.BLOCKED:
             # Of a loop there is nothing to let go; and one that waited for its turn frees none.
             if not family.calls and number - family.first < family.released:
@@ -205,14 +204,14 @@ class Draft:
         family = self.family(parent)
         while family.released < family.size:
             number = family.first + family.released
-            family = replace(family, released=family.released + 1)
+            family = family._replace(released=family.released + 1)
             child = self.step(number) if number < self.size else None
             if child is not None and child.status is StepStatus.PENDING:
-                self.put(parent, replace(self.step(parent), family=family))
-                self.put(number, replace(child, waiting=0, opening=Opening.OPEN))
+                self.put(parent, self.step(parent)._replace(family=family))
+                self.put(number, child._replace(waiting=0, opening=Opening.OPEN))
                 return
         if family != self.family(parent):
-            self.put(parent, replace(self.step(parent), family=family))
+            self.put(parent, self.step(parent)._replace(family=family))
 
 
 def is_decided(family: Family) -> bool:
@@ -232,7 +231,7 @@ def counted(step: StepState, spec: StepSpec, *, done: bool, bad: bool, cut: bool
     waiting, all_done = step.waiting - 1, step.done + done
     all_bad, all_cut = step.bad + bad, step.cut + cut
     opened = opening(spec.trigger, waiting, all_done, all_bad, all_cut)
-    return replace(step, waiting=waiting, done=all_done, bad=all_bad, cut=all_cut, opening=opened)
+    return step._replace(waiting=waiting, done=all_done, bad=all_bad, cut=all_cut, opening=opened)
 
 
 def cascades(step: StepState, spec: StepSpec, status: StepStatus) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TypeAlias
 
 from flowrunner.core.draft import Draft, is_decided
@@ -85,7 +84,7 @@ def _recount(draft: Draft, reset: set[int], reopened: set[int]) -> None:
     affected = below(graph, reset | reopened)
     passing = {n for n in affected if draft.step(n).status is StepStatus.EXCLUDED}
     for number in passing:
-        draft.put(number, replace(draft.step(number), waiting=len(graph.steps[number].needs)))
+        draft.put(number, draft.step(number)._replace(waiting=len(graph.steps[number].needs)))
     for number in _in_order(graph):
         if number in reset or number in passing:
             spec = graph.steps[number]
@@ -102,7 +101,7 @@ def recounted(step: StepState, spec: StepSpec, needs: Iterable[Arrival | None]) 
         else:
             done, bad, cut = done + how[0], bad + how[1], cut + how[2]
     opened = opening(spec.trigger, waiting, done, bad, cut)
-    return replace(step, waiting=waiting, done=done, bad=bad, cut=cut, opening=opened)
+    return step._replace(waiting=waiting, done=done, bad=bad, cut=cut, opening=opened)
 
 
 def arrival(step: StepState, on_fail: OnFail) -> Arrival | None:
@@ -124,14 +123,13 @@ def _reopen(draft: Draft, parent: int) -> None:
     """Let a list's parent wait again for those of its children that begin anew."""
     step, each = draft.step(parent), draft.spec(parent).each
     ends = Counter(draft.step(child).status for child in draft.children(parent))
-    family = replace(
-        draft.family(parent),
+    family = draft.family(parent)._replace(
         live=ends[StepStatus.PENDING],
         completed=ends[StepStatus.COMPLETED],
         failed=ends[StepStatus.FAILED],
         released=0,
     )
-    draft.put(parent, replace(step, status=StepStatus.BLOCKED, family=family, cascades=False))
+    draft.put(parent, step._replace(status=StepStatus.BLOCKED, family=family, cascades=False))
     for _ in range(min(family.live, each.parallel if each else 1)):
         draft.release(parent)
     if is_decided(family):

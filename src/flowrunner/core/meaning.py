@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import assert_never
 
 from flowrunner.core import events as ev
@@ -79,7 +78,7 @@ def _apply_step(draft: Draft, event: ev.StepEvent) -> None:
         case ev.StepCancelled(epoch=epoch):
             draft.move(number, StepStatus.CANCELLED, epoch=epoch or step.epoch)
         case ev.StepDue():
-            draft.put(number, replace(step, delayed=False))
+            draft.put(number, step._replace(delayed=False))
         case _:
             _apply_blocked(draft, event)
 
@@ -105,7 +104,7 @@ def _apply_blocked(
             pass
         case ev.ApprovalDecided(then=then):
             step = draft.step(event.step)
-            draft.put(event.step, replace(step, redos=step.redos + (then == "redo")))
+            draft.put(event.step, step._replace(redos=step.redos + (then == "redo")))
         case ev.StepExpanded():
             _expand(draft, event)
         case ev.StepIterated():
@@ -154,8 +153,8 @@ def _expand(draft: Draft, event: ev.StepExpanded) -> None:
     assert parent.each is not None  # noqa: S101  # only such steps are expanded
     at = event.first - family.first
     released = max(0, min(parent.each.parallel - at, len(event.keys)))
-    family = replace(
-        family, live=family.live + len(event.keys), released=family.released + released
+    family = family._replace(
+        live=family.live + len(event.keys), released=family.released + released
     )
     draft.move(event.step, StepStatus.BLOCKED, family=family)
     for index, key in enumerate(event.keys):
@@ -168,8 +167,7 @@ def _expand(draft: Draft, event: ev.StepExpanded) -> None:
 def _iterate(draft: Draft, event: ev.StepIterated) -> None:
     parent, step = draft.spec(event.step), draft.step(event.step)
     before = step.family if event.iteration > 1 and step.family is not None else Family()
-    family = replace(
-        before,
+    family = before._replace(
         size=event.iteration,
         live=1,
         needed=event.iteration,
@@ -183,12 +181,11 @@ def _iterate(draft: Draft, event: ev.StepIterated) -> None:
 def _call(draft: Draft, event: ev.CallRequested) -> None:
     parent, step = draft.spec(event.step), draft.step(event.step)
     family = step.family or Family()
-    family = replace(
-        family,
+    family = family._replace(
         size=family.size + 1,
         live=family.live + 1,
         calls=(*family.calls, (event.key, event.child)),
     )
-    draft.put(event.step, replace(step, family=family))
+    draft.put(event.step, step._replace(family=family))
     child = call_child(parent, event.step, event)
     draft.add(child, StepState(opening=Opening.OPEN, prompt=event.prompt))

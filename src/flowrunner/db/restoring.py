@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from flowrunner.core.children import call_child, list_child
@@ -62,7 +62,7 @@ def restored_steps(graph: Graph, rows: Sequence[StepRow]) -> tuple[list[StepStat
         if parent.each is None and not row.left_behind:
             calls[row.parent].append((_name(parent, row), row.number))
     for number, made in calls.items():
-        states[number] = replace(states[number], family=_family(specs[number], made, states))
+        states[number] = states[number]._replace(family=_family(specs[number], made, states))
     return [*restored(graph, states[:known]), *states[known:]], specs[known:]
 
 
@@ -101,7 +101,7 @@ def _placed(step: StepState, row: StepRow, family: Family | None) -> StepState:
     is_held = row.held_back
     if step.status is StepStatus.PENDING and row.item is not None and family is not None:
         is_held = row.number - family.first >= family.released
-    return replace(step, waiting=1) if is_held else replace(step, opening=Opening.OPEN)
+    return step._replace(waiting=1) if is_held else step._replace(opening=Opening.OPEN)
 
 
 def _family(

@@ -64,7 +64,7 @@ class Surroundings:
         assert isinstance(ask, Prepare)
         return Answer(inp.PromptBuilt(ask.step, Ref(f"about {view.output(0)}")))
 
-    def moved(self, change: Change) -> None:
+    def moved(self, change: Change, applied: Applied) -> None:
         pass
 
 

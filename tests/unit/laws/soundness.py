@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from flowrunner.core.draft import members
 from flowrunner.core.generations import restored
@@ -92,7 +91,7 @@ def assert_sound(state: RunState) -> None:
             assert_family_sound(state, number)
         if number < known:
             assert_counted(state, number)
-    stored = [replace(s, waiting=0, done=0, bad=0, cut=0, opening=Opening.OPEN) for s in steps]
+    stored = [s._replace(waiting=0, done=0, bad=0, cut=0, opening=Opening.OPEN) for s in steps]
     assert restored(state.graph, stored[:known]) == steps[:known]
     assert_end_sound(state, [n for n in failed if n < known])
 
