@@ -98,9 +98,9 @@ class Postman:
         self._listeners = listeners
         self._pending: defaultdict[str, set[str]] = defaultdict(set)
 
-    def hint(self, channel: str, name: str) -> None:
+    def hint(self, channel: str, name: str, *, can_wait: bool = False) -> None:
         if not self._pending:
-            self._world.universe.later(0.005, self._send)
+            self._world.universe.later(0.05 if can_wait else 0.005, self._send)
         self._pending[channel].add(name)
 
     def _send(self) -> None:

@@ -14,9 +14,6 @@ CREATE OR REPLACE FUNCTION offer_tasks_v2(p jsonb, p_ok uuid[]) RETURNS jsonb LA
 DECLARE
     v_taken jsonb;
 BEGIN
-    IF p = '[]' THEN
-        RETURN NULL;
-    END IF;
     WITH x AS MATERIALIZED (
         SELECT x.*, w.id AS worker
           FROM jsonb_to_recordset(p) AS x (

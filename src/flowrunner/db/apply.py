@@ -71,7 +71,8 @@ def _stale(guards: Sequence[Json] | None) -> tuple[tuple[int, int | str], ...]:
     return tuple((guard["s"], guard["e"] if "e" in guard else guard["k"]) for guard in guards or ())
 
 
-_ALWAYS = ("runs", "leases", "fired", "withdrawn", "steps", "tasks", "timers", "events")
+_ALWAYS = ("runs", "steps", "tasks", "events")
+"""What there is mostly; of the rest a statement only says what there is."""
 
 
 def _batch(changes: Sequence[Change], notify: NotifyMode) -> Json:
@@ -97,7 +98,7 @@ def _rows(change: Change) -> Json:
         "runs": [run_row(run, change)],
         "leases": [_lease_row(run, guard, change) for guard in leases],
         "fired": [{"run": run, "s": g.step, "k": g.kind, "tok": g.token} for g in fired],
-        "withdrawn": steps.withdrawn(),
+        "withdrawn": steps.withdrawn({(guard.step, guard.attempt) for guard in leases}),
         "silenced": steps.silenced(),
         "steps": steps.moved(),
         "children": steps.made(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from flowrunner.core import events as ev
@@ -54,12 +54,14 @@ class StepRows:
         now = self._change.after.steps[event.step]
         return now.status is StepStatus.RUNNING and now.attempt == event.attempt
 
-    def withdrawn(self) -> list[Json]:
-        """Steps whose task must leave the queue."""
+    def withdrawn(self, guarded: Collection[tuple[int, int]]) -> list[Json]:
+        """Steps whose task must leave the queue; *guarded* attempts leave it with their lease."""
         return [
             {"run": self._run, "s": number}
             for number in self._notes
-            if self._before(number).status is StepStatus.RUNNING and self._is_over(number)
+            if (before := self._before(number)).status is StepStatus.RUNNING
+            and self._is_over(number)
+            and (number, before.attempt) not in guarded
         ]
 
     def silenced(self) -> list[Json]:

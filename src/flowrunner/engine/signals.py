@@ -51,7 +51,7 @@ class Signals:
         """*runs* have new events."""
         moved = frozenset(runs)
         self.heard_events(moved)
-        self._hint(EVENTS, (str(run) for run in moved))
+        self._hint(EVENTS, (str(run) for run in moved), can_wait=True)
 
     def heard_tasks(self, queues: frozenset[str]) -> None:
         """Somebody offered tasks on *queues*; none named means that any may have some."""
@@ -66,10 +66,10 @@ class Signals:
         for listener in self.on_events:
             listener(runs)
 
-    def _hint(self, channel: str, names: Iterable[str]) -> None:
+    def _hint(self, channel: str, names: Iterable[str], *, can_wait: bool = False) -> None:
         if self._notifier is not None and self._mode != "off":
             for name in names:
-                self._notifier.hint(channel, name)
+                self._notifier.hint(channel, name, can_wait=can_wait)
 
 
 def run_ids(payload: str) -> frozenset[RunId]:
