@@ -21,7 +21,7 @@ from crashpoints.crew import Book, a_crew
 from crashpoints.points import OWNER, Backends, Doom, Dooms, Life, Wire, owned, task_of
 from crashpoints.shapes import Look, Shape
 from fixtures.databases import RESET, Database
-from flowrunner.bootstrap import service as wiring
+from flowrunner.bootstrap import pools as wiring
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.service import Service, build_service, running
 from flowrunner.core.errors import FlowRunnerError

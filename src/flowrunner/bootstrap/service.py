@@ -17,13 +17,14 @@ import structlog
 from flowrunner import __version__
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.listening import Listener
+from flowrunner.bootstrap.pools import LANES, Pools, make_pools
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.core.model import Ref
 from flowrunner.db.definitions import find_stored
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
 from flowrunner.db.payloads import list_payloads
-from flowrunner.db.pool import LOCK_SECONDS, Pool, make_pool
+from flowrunner.db.pool import Pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
@@ -60,8 +61,6 @@ from flowrunner.settings import Settings
 
 log = structlog.stdlib.get_logger()
 
-_LANES = 2
-_LOCK_SECONDS = 1.0
 _PARTITION_SECONDS = 21_600.0
 
 
@@ -103,7 +102,7 @@ def build_service(
     settings: Settings, addresses: Addresses, *, library: Library | None = None
 ) -> Service:
     """Wire one replica. Nothing runs and nothing is connected yet."""
-    pools = _pools(settings, addresses)
+    pools = make_pools(settings, addresses)
     flows = library if library is not None else find_flows(settings)
     engine = _engine(settings, addresses, pools, flows)
     feed = Feed(pools.work, poll_seconds=settings.poll_seconds)
@@ -143,18 +142,6 @@ def build_service(
 
 
 @dataclass(frozen=True, slots=True)
-class _Pools:
-    """A renewal must not queue behind work, nor a commit behind readers.
-
-    Few connections that are used all the time keep their plans warm.
-    """
-
-    work: Pool
-    leases: Pool
-    commits: Pool
-
-
-@dataclass(frozen=True, slots=True)
 class _Engine:
     notifier: Notifier
     evaluator: Evaluator
@@ -165,23 +152,14 @@ class _Engine:
     seating: Seating[ClaimedTask]
 
 
-def _pools(settings: Settings, addresses: Addresses) -> _Pools:
-    return _Pools(
-        make_service_pool(settings, addresses, "flowrunner", settings.pool_size),
-        make_service_pool(settings, addresses, "flowrunner-leases", 2),
-        # One more than lanes: runs that somebody locks wait apart, and not for long at a time.
-        make_service_pool(settings, addresses, "flowrunner-commits", _LANES + 1, _LOCK_SECONDS),
-    )
-
-
-def _engine(settings: Settings, addresses: Addresses, pools: _Pools, flows: Library) -> _Engine:
+def _engine(settings: Settings, addresses: Addresses, pools: Pools, flows: Library) -> _Engine:
     notifier = Notifier(addresses.database)
     signals = Signals(notifier, settings.notify_mode)
     bodies = Bodies(partial(_payloads, pools.work))
     pinning = Pinning(flows, partial(_stored, pools.work), settings.on_drift)
     evaluator = Evaluator(pinning, bodies)
     seating: Seating[ClaimedTask] = Seating()
-    committer = Committer(pools.commits, settings.notify_mode, _LANES, seating=seating)
+    committer = Committer(pools.commits, settings.notify_mode, LANES, seating=seating)
     residents = Residents(pools.work, committer, evaluator, bodies, signals)
     launcher = Launcher(pools.work, evaluator, bodies, residents, signals, seating=seating)
     return _Engine(notifier, evaluator, signals, committer, residents, launcher, seating)
@@ -222,24 +200,6 @@ def _rounds(
         Rounds("partitions", lambda: _partition(pool), lambda: _PARTITION_SECONDS),
         Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
         Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
-    )
-
-
-def make_service_pool(
-    settings: Settings,
-    addresses: Addresses,
-    name: str,
-    size: int,
-    lock_seconds: float = LOCK_SECONDS,
-) -> Pool:
-    """Make a pool as the operator's settings want it; it is not open yet."""
-    return make_pool(
-        addresses.database,
-        name=name,
-        size=size,
-        prepared=settings.prepared_statements,
-        pooled=settings.database_pooled,
-        lock_seconds=lock_seconds,
     )
 
 

@@ -12,7 +12,8 @@ from tempfile import gettempdir
 
 from flowrunner import __version__
 from flowrunner.bootstrap.database import Addresses
-from flowrunner.bootstrap.service import Service, lease_times, make_service_pool
+from flowrunner.bootstrap.pools import make_service_pool
+from flowrunner.bootstrap.service import Service, lease_times
 from flowrunner.core.errors import NotFoundError
 from flowrunner.dispatch.agents import DEFAULT_AGENTS, Surroundings, parse_agents
 from flowrunner.dispatch.execution import Kit

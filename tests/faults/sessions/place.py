@@ -18,7 +18,7 @@ from crashpoints.stage import Play
 from fixtures.databases import Database
 from fixtures.libraries import a_flow, a_library, agent, code
 from fixtures.runs import launch
-from fixtures.services import Replicas
+from fixtures.services import LogLines, Replicas
 from fixtures.waiting import until
 from flowrunner.bootstrap.service import Service, running
 from flowrunner.core.errors import FlowRunnerError
@@ -80,8 +80,9 @@ class Place:
             await until(over, deadline)
 
     async def is_over(self, run_id: RunId) -> bool:
-        head = await self.service.runs.head(run_id)
-        return head.status.is_terminal
+        """Whether it has ended, as somebody outside sees it."""
+        ended = "SELECT finished_at IS NOT NULL FROM flow_runs WHERE id = %s"
+        return bool(await self.database.value(ended, (run_id,)))
 
     async def judge(self) -> tuple[str, ...]:
         """What is wrong: invariants, and paid answers that are not in the log."""
@@ -130,3 +131,8 @@ async def a_stranger(database: Database, *statements: str, args: Any = ()) -> As
             await conn.execute(statement.encode(), args if "%s" in statement else None)
         yield conn
         await conn.execute("ROLLBACK")
+
+
+def unknown(lines: LogLines) -> LogLines:
+    """The commits that got no answer, as the replica has logged them."""
+    return [line for line in lines if line["event"] == "commit.unknown"]

@@ -8,7 +8,7 @@ import time
 import psycopg
 import pytest
 
-from faults.sessions.place import a_place, a_stranger
+from faults.sessions.place import a_place, a_stranger, unknown
 from fixtures.databases import Database
 from fixtures.services import LogLines
 from flowrunner.db.partitions import ensure_partitions
@@ -52,10 +52,6 @@ async def test_a_locked_run_holds_up_no_other(
     assert took < LOCK_SECONDS
     # Whoever was in one commit with it was tried again alone: it is the only one without an answer.
     assert {line["runs"] for line in unknown(log_lines)} == {1}
-
-
-def unknown(lines: LogLines) -> LogLines:
-    return [line for line in lines if line["event"] == "commit.unknown"]
 
 
 async def test_a_locked_offer_is_passed_over(database: Database, log_lines: LogLines) -> None:

@@ -249,7 +249,9 @@ class _Wire:
             _finish(writer)
 
     async def _pass(self, way: Way, writer: asyncio.StreamWriter, chunk: bytes) -> None:
-        await asyncio.sleep(self._late)
+        due = asyncio.Event()
+        asyncio.get_running_loop().call_later(self._late, due.set)
+        await due.wait()
         await self._open.wait()
         if way == "up" and chunk[:1] != b"X" and self._late == 0:
             self._under_way.close()
