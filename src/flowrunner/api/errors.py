@@ -26,6 +26,7 @@ from flowrunner.core.errors import (
     UnavailableError,
 )
 from flowrunner.db.pool import AWAY
+from flowrunner.db.room import told
 from flowrunner.service.approvals import ExpiredError, NotApproverError
 from flowrunner.service.cursors import BadCursorError
 from flowrunner.service.runs import IdempotencyMismatchError
@@ -252,7 +253,7 @@ def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str] | None:
 def _away(request: Request, error: Exception) -> Response:
     log.warning("request.unavailable", error=str(error).strip())
     request_id = request_id_of(request)
-    return problem("unavailable", 503, "the database is away", request_id=request_id)
+    return problem("unavailable", 503, told(error), request_id=request_id)
 
 
 def _unstorable(request: Request, error: Exception) -> Response:

@@ -26,6 +26,7 @@ from flowrunner.db.partitions import ensure_partitions
 from flowrunner.db.payloads import list_payloads
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import ClaimedTask
+from flowrunner.db.room import Room
 from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
 from flowrunner.engine.alarms import Alarms
@@ -113,7 +114,7 @@ def build_service(
     rounds = _rounds(settings, pools.work, engine.residents, reaper)
     own = None if settings.database_pooled else engine.notifier
     listener = Listener(addresses.listen, engine.signals, rounds, own)
-    views = Views(pools.work)
+    views = Views(pools.work, engine.room)
     first = (engine.notifier, engine.committer, engine.residents)
     return Service(
         settings=settings,
@@ -122,7 +123,9 @@ def build_service(
         lease_pool=pools.leases,
         commit_pool=pools.commits,
         flows=flows,
-        runs=RunService(pools.work, flows, engine.launcher, engine.residents, settings),
+        runs=RunService(
+            pools.work, flows, engine.launcher, engine.residents, settings, room=engine.room
+        ),
         control=ControlService(pools.work, engine.residents),
         approvals=ApprovalService(pools.work, engine.residents, engine.evaluator),
         tasks=TaskService(pools.work, engine.residents),
@@ -150,6 +153,7 @@ class _Engine:
     residents: Residents
     launcher: Launcher
     seating: Seating[ClaimedTask]
+    room: Room
 
 
 def _engine(settings: Settings, addresses: Addresses, pools: Pools, flows: Library) -> _Engine:
@@ -159,10 +163,11 @@ def _engine(settings: Settings, addresses: Addresses, pools: Pools, flows: Libra
     pinning = Pinning(flows, partial(_stored, pools.work), settings.on_drift)
     evaluator = Evaluator(pinning, bodies)
     seating: Seating[ClaimedTask] = Seating()
-    committer = Committer(pools.commits, settings.notify_mode, LANES, seating=seating)
+    room = Room()
+    committer = Committer(pools.commits, settings.notify_mode, LANES, seating=seating, room=room)
     residents = Residents(pools.work, committer, evaluator, bodies, signals)
     launcher = Launcher(pools.work, evaluator, bodies, residents, signals, seating=seating)
-    return _Engine(notifier, evaluator, signals, committer, residents, launcher, seating)
+    return _Engine(notifier, evaluator, signals, committer, residents, launcher, seating, room)
 
 
 async def _payloads(pool: Pool, refs: Sequence[Ref]) -> dict[Ref, bytes]:

@@ -15,6 +15,7 @@ from flowrunner.db.apply import Applied, NotifyMode, apply
 from flowrunner.db.changes import Change
 from flowrunner.db.pool import AWAY, Pool, is_refusal
 from flowrunner.db.queue import ClaimedTask
+from flowrunner.db.room import Room
 from flowrunner.leases.places import Seating
 
 log = structlog.stdlib.get_logger()
@@ -51,6 +52,7 @@ class Committer:
         lanes: int = 2,
         *,
         seating: Seating[ClaimedTask] | None = None,
+        room: Room | None = None,
     ) -> None:
         self._pool = pool
         self._seating = seating or Seating()
@@ -59,6 +61,7 @@ class Committer:
         self._wakes = [asyncio.Event() for _ in self._lanes]
         self._aside: set[RunId] = set()
         self.commits = 0
+        self._room = room or Room()
 
     async def commit(self, change: Change) -> Applied:
         """Commit one run's decision with whatever else is waiting.
@@ -113,10 +116,12 @@ class Committer:
             # Includes the pool's time-out; a statement that never left is unknown as well: asking
             # costs one read, guessing costs a doubled or a lost step.
             log.warning("commit.unknown", runs=len(batch), error=str(error).strip())
+            self._room.failed(error)
             for waiting in batch:
                 waiting.answer.set_exception(OutcomeUnknownError(str(error).strip()))
         else:
             self.commits += 1
+            self._room.written()
             self._aside.difference_update(change.run_id for change in changes)
 
     async def _isolate(self, batch: Sequence[_Waiting], error: Exception) -> None:

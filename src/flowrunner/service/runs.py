@@ -31,6 +31,7 @@ from flowrunner.db.lookup import RunHead
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.projects import ProjectRow, ensure_project
+from flowrunner.db.room import Room
 from flowrunner.db.runs import RunMeta
 from flowrunner.definitions.context import Project
 from flowrunner.definitions.definition import Definition
@@ -94,12 +95,15 @@ class RunService:
         launcher: Launcher,
         residents: Residents,
         settings: Settings,
+        *,
+        room: Room,
     ) -> None:
         self._pool = pool
         self._library = library
         self._launcher = launcher
         self._residents = residents
         self._settings = settings
+        self._room = room
         self._definitions: dict[str, int] = {}
         self._projects: dict[Path, ProjectRow] = {}
         self._finder = RunFinder(pool)
@@ -223,7 +227,9 @@ class RunService:
         try:
             head = await self._finder.head(run_id)
         except NotFoundError:
-            raise UnavailableError("the run was not launched: the database was away") from error
+            log.warning("launch.not_written", run_id=str(run_id), error=str(error).strip())
+            why = self._room.failed(error)
+            raise UnavailableError(f"the run was not launched: {why}") from error
         except AWAY:
             hint = "launch again with the same Idempotency-Key: it cannot start twice"
             raise UnavailableError("the database is away; the run may exist", hint=hint) from error

@@ -22,6 +22,7 @@ from flowrunner.db.lookup import RunHead, find_run_head
 from flowrunner.db.pages import RunFilter
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import Conn, Pool
+from flowrunner.db.room import Room
 from flowrunner.db.standing import Standing, find_standing
 from flowrunner.db.step_pages import list_child_keys
 from flowrunner.db.workers import list_workers
@@ -62,8 +63,9 @@ class Report:
 class Views:
     """Reads only; every call is one moment's truth. All raise UnavailableError."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, room: Room) -> None:
         self._pool = pool
+        self._room = room
 
     async def list_runs(self, only: RunFilter, limit: int) -> RunPage:
         """Return a page, newest first. Its cursor is for `older`."""
@@ -164,6 +166,8 @@ class Views:
         async with connection(self._pool) as conn:
             if not await pages.ping(conn):
                 raise UnavailableError("the database is a standby: it takes no writes")
+        if self._room.is_full:
+            raise UnavailableError("the database's disk is full: it takes no writes")
 
     async def schema(self) -> Standing:
         """How the database stands to this version, whoever has upgraded it meanwhile."""

@@ -59,6 +59,7 @@ class Load:
         self._paused = False
 
     def stop(self) -> None:
+        """Leave everything as it is."""
         self._over = True
 
     def work(self) -> None:
@@ -76,15 +77,17 @@ class Load:
             httpx2.AsyncClient(base_url=self.url, timeout=CALL_SECONDS) as http,
             asyncio.TaskGroup() as group,
         ):
-            tasks = [
+            tasks = {
                 group.create_task(self._dispatch(http)),
                 group.create_task(self._decide(client)),
-            ]
-            await self._launch(client, group)
-            for task in tasks:
+            }
+            await self._launch(client, group, tasks)
+            for task in tuple(tasks):
                 task.cancel()
 
-    async def _launch(self, client: AsyncClient, group: asyncio.TaskGroup) -> None:
+    async def _launch(
+        self, client: AsyncClient, group: asyncio.TaskGroup, tasks: set[asyncio.Task[None]]
+    ) -> None:
         next_at = time.monotonic()
         while not self._over:
             now = time.monotonic()
@@ -94,7 +97,9 @@ class Load:
                 next_at = max(next_at + 1 / self.rate, now - 1)
                 self.under_way += 1
                 self.begun += 1
-                group.create_task(self._one(client, self.begun))
+                run = group.create_task(self._one(client, self.begun))
+                tasks.add(run)
+                run.add_done_callback(tasks.discard)
             await breath(0.01)
 
     async def _one(self, client: AsyncClient, number: int) -> None:
