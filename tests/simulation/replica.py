@@ -95,9 +95,11 @@ class Replica:
             ),
         )
         alarms = Alarms(pool, self.residents)
+        wakes = Rounds("alarms", alarms.look, lambda: alarms.pause_seconds)
+        self._signals.on_timers.append(wakes.wake)
         return (
             Rounds("reaper", reaper.look, lambda: REAP),
-            Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
+            wakes,
             Rounds("inbox", Inbox(pool, self.residents).look, lambda: POLL),
         )
 

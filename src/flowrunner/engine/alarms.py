@@ -11,7 +11,8 @@ from flowrunner.db.timers import DueTimer, delete_timer, list_due, seconds_to_ne
 from flowrunner.engine.residents import Residents
 
 _SHORTEST = 0.05
-_LONGEST = 2.0
+_LONGEST = 5.0
+"""Only for timers of a replica that died: who sets one in this process wakes us."""
 
 
 class Alarms:

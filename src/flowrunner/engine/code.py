@@ -63,6 +63,7 @@ class CodeRunner:
     async def run(self, ready: asyncio.Event) -> None:
         """Claim and run until cancelled; then hand back what has not ended."""
         ready.set()
+        wait = self._poll_seconds
         try:
             while True:
                 self._woken.clear()
@@ -70,10 +71,11 @@ class CodeRunner:
                 if full:
                     continue
                 try:
-                    async with asyncio.timeout(self._poll_seconds):
+                    async with asyncio.timeout(wait):
                         await self._woken.wait()
+                    wait = self._poll_seconds
                 except TimeoutError:
-                    pass
+                    wait = min(wait * 1.5, self._poll_seconds * 2.5)
         finally:
             await self._stop()
 

@@ -28,7 +28,8 @@ class Inbox:
         self._pool = pool
         self._residents = residents
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
+        """Read everything; whether there was anything."""
         after = 0
         while True:
             async with self._pool.connection() as conn:
@@ -37,7 +38,7 @@ class Inbox:
                 await self._deliver_all(rows)
                 after = rows[-1].id
             if len(rows) < _PAGE:
-                return
+                return after > 0
 
     async def _deliver_all(self, rows: list[InboxRow]) -> None:
         verdicts = await asyncio.gather(*(self._deliver(row) for row in rows))

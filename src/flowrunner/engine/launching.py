@@ -107,6 +107,8 @@ class Launcher:
         self._signals.tasks({view.state.spec(number).queue for number in offered})
         if decision.events:
             self._signals.events((begun.new.run_id,))
+        if decision.timers:
+            self._signals.timers()
 
     async def _quick(self, asks: Sequence[Ask], view: RunView) -> list[Answer]:
         tasks = [asyncio.ensure_future(self._evaluator.answer(ask, view)) for ask in asks]

@@ -17,7 +17,6 @@ from flowrunner.core.model import RunId
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import DeadLease, list_dead
 from flowrunner.db.stalls import list_stalled
-from flowrunner.db.workers import delete_dead_workers
 from flowrunner.engine.brake import Brake
 from flowrunner.engine.residents import Residents
 
@@ -53,8 +52,6 @@ class Reaper:
         """One round; loads only the runs that need something."""
         await self._reap()
         await self._repair()
-        async with self._pool.connection() as conn:
-            await delete_dead_workers(conn)
 
     async def _reap(self) -> None:
         while True:

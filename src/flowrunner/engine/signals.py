@@ -17,6 +17,7 @@ RESULTS = "results_new"
 OnTasks = Callable[[frozenset[str]], None]
 OnLeases = Callable[[], None]
 OnEvents = Callable[[frozenset[RunId]], None]
+OnTimers = Callable[[], None]
 
 
 class Signals:
@@ -28,6 +29,7 @@ class Signals:
         self.on_tasks: list[OnTasks] = []
         self.on_leases: list[OnLeases] = []
         self.on_events: list[OnEvents] = []
+        self.on_timers: list[OnTimers] = []
 
     @property
     def mode(self) -> NotifyMode:
@@ -52,6 +54,11 @@ class Signals:
         moved = frozenset(runs)
         self.heard_events(moved)
         self._hint(EVENTS, (str(run) for run in moved), can_wait=True)
+
+    def timers(self) -> None:
+        """Timers were set. Only here: this replica fires them, others if it dies."""
+        for listener in self.on_timers:
+            listener()
 
     def heard_tasks(self, queues: frozenset[str]) -> None:
         """Somebody offered tasks on *queues*; none named means that any may have some."""
