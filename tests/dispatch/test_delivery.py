@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from dispatch.tasks import a_task
-from flowrunner.core.errors import InvalidInputError, UnavailableError
+from flowrunner.core.errors import InvalidInputError, InvariantError, UnavailableError
 from flowrunner.dispatch.delivery import Delivery, deliver
 from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Receipt, Task
@@ -50,7 +50,10 @@ async def test_an_unknown_outcome_is_told_again(receipt: Receipt) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("refusal", [InvalidInputError("too large", []), ValueError("too large")])
+@pytest.mark.parametrize(
+    "refusal",
+    [InvalidInputError("too large", []), InvariantError("too large"), ValueError("too large")],
+)
 async def test_a_refused_report_becomes_a_failure(refusal: Exception) -> None:
     """P4: a result that nobody accepts must not leave its step running, nor end the worker."""
     receiver = Receiver(refusal, "settled")

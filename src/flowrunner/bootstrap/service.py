@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 from collections.abc import AsyncGenerator, Sequence
@@ -39,7 +38,7 @@ from flowrunner.engine.feed import Feed
 from flowrunner.engine.inbox import Inbox
 from flowrunner.engine.launching import Launcher
 from flowrunner.engine.lifecycle import Service as Running
-from flowrunner.engine.lifecycle import run_services
+from flowrunner.engine.lifecycle import beside
 from flowrunner.engine.pinning import Pinning
 from flowrunner.engine.reaper import Reaper
 from flowrunner.engine.residents import Residents
@@ -250,16 +249,13 @@ def _code_runner(
 @asynccontextmanager
 async def running(service: Service, *more: Running) -> AsyncGenerator[Service]:
     """Run the service's loops (and *more*) while the block runs; stop them in reverse order."""
-    stop, started = asyncio.Event(), asyncio.Event()
-    async with service.pool, service.lease_pool, service.commit_pool:
-        loops = asyncio.create_task(run_services([*service.loops, *more], stop, started))
-        begun = asyncio.create_task(started.wait())
-        await asyncio.wait((loops, begun), return_when=asyncio.FIRST_COMPLETED)
+    async with (
+        service.pool,
+        service.lease_pool,
+        service.commit_pool,
+        beside([*service.loops, *more]),
+    ):
         try:
-            if not loops.done():
-                yield service
+            yield service
         finally:
-            begun.cancel()
             service.feed.close()
-            stop.set()
-            await loops

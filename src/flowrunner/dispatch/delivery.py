@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from flowrunner.core.errors import FlowRunnerError, InvariantError, UnavailableError
+from flowrunner.core.errors import FlowRunnerError, UnavailableError
 from flowrunner.dispatch.outcome import refused
 from flowrunner.dispatch.ports import Receipt, Task, TaskPort
 from flowrunner.wire.tasks import TaskError, TaskReport
@@ -42,8 +42,6 @@ async def deliver(
                 return await port.report(task, report)
         except (UnavailableError, TimeoutError) as exc:
             log.warning("result.undelivered", task=task.task_id, error=str(exc))
-        except InvariantError:
-            raise
         except Exception as exc:
             # Whatever is wrong with this report, the next one must not be lost with the worker.
             log.exception("result.refused", task=task.task_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import structlog
@@ -42,6 +43,42 @@ async def run_services(
             task.cancel()
             await asyncio.wait([task])
             log.debug("service.stopped", service=task.get_name())
+
+
+@asynccontextmanager
+async def beside(services: Sequence[Service]) -> AsyncGenerator[None]:
+    """Run *services* while the block runs, and raise what one of them died of, in the block too.
+
+    A process that lives on without them answers nobody, and nobody would start it again.
+    """
+    stop, started = asyncio.Event(), asyncio.Event()
+    loops = asyncio.create_task(run_services(services, stop, started))
+    begun = asyncio.create_task(started.wait())
+    await asyncio.wait((loops, begun), return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if not loops.done():
+            with _cancelled_with(loops):
+                yield
+    finally:
+        begun.cancel()
+        stop.set()
+        await loops
+
+
+@contextmanager
+def _cancelled_with(loops: asyncio.Task[None]) -> Generator[None]:
+    block, is_over = asyncio.current_task(), False
+
+    def end(_loops: object) -> None:
+        if block is not None and not is_over:
+            log.error("service.died", exc_info=None if loops.cancelled() else loops.exception())
+            block.cancel()
+
+    loops.add_done_callback(end)
+    try:
+        yield
+    finally:
+        is_over = True
 
 
 async def _watch(running: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> None:
