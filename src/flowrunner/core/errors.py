@@ -6,6 +6,7 @@ FlowRunnerError
   InvalidInputError  what the caller sent cannot be accepted; carries every problem at once
   InvalidFlowError   a flow or persona file cannot be accepted; carries every problem at once
   UnavailableError   the database or a server cannot be reached now; trying again may help
+    NotUnderstoodError   a later version wrote it: one of its replicas can be asked
   InvariantError     a bug in us; never caught, always loud
 """
 
@@ -76,5 +77,20 @@ class UnavailableError(FlowRunnerError):
     code = "unavailable"
 
 
+class NotUnderstoodError(UnavailableError):
+    """What a run's rows hold means nothing to this version; another replica may be of theirs."""
+
+
 class InvariantError(FlowRunnerError):
     code = "invariant-violation"
+
+
+MEANINGLESS = (KeyError, ValueError, TypeError, IndexError)
+"""What reading raises that meets a name or a field of a later version."""
+
+
+def not_understood(error: Exception, run_id: object) -> NotUnderstoodError:
+    """Say it of a run; *error* is what reading it raised."""
+    told = f"this version cannot read the run, a later version may have written it: {error!r}"
+    hint = "ask a replica of the newest version"
+    return NotUnderstoodError(told, hint=hint, run_id=str(run_id))

@@ -17,17 +17,20 @@ class DueTimer:
     token: int
 
 
+# Those that a later version has added wait for its replicas.
+_KINDS = [kind.value for kind in TimerKind]
+
 LIST_DUE = """
 SELECT run_id, step_no, kind, token
   FROM flow_timers
- WHERE due_at <= clock_timestamp()
+ WHERE due_at <= clock_timestamp() AND kind = ANY (%(kinds)s)
  ORDER BY due_at
  LIMIT %(limit)s
 """
 
 
 async def list_due(conn: Conn, *, limit: int = 500) -> list[DueTimer]:
-    cur = await conn.execute(LIST_DUE, {"limit": limit})
+    cur = await conn.execute(LIST_DUE, {"limit": limit, "kinds": _KINDS})
     return [
         DueTimer(RunId(run), step, TimerKind(kind), token)
         for run, step, kind, token in await cur.fetchall()
@@ -36,12 +39,13 @@ async def list_due(conn: Conn, *, limit: int = 500) -> list[DueTimer]:
 
 SECONDS_TO_NEXT = """
 SELECT extract(epoch FROM min(due_at) - clock_timestamp())::float8 FROM flow_timers
+ WHERE kind = ANY (%(kinds)s)
 """
 
 
 async def seconds_to_next(conn: Conn) -> float | None:
     """How long until the next timer is due; None when there is none."""
-    row = await (await conn.execute(SECONDS_TO_NEXT)).fetchone()
+    row = await (await conn.execute(SECONDS_TO_NEXT, {"kinds": _KINDS})).fetchone()
     return row[0] if row else None
 
 

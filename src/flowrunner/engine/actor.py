@@ -11,7 +11,6 @@ from flowrunner.core.bodies import needed_by
 from flowrunner.core.codec import encode
 from flowrunner.core.decision import Ask, Decision
 from flowrunner.core.errors import FlowRunnerError, NotFoundError
-from flowrunner.core.folding import fold
 from flowrunner.core.model import Ref, RunId
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide_and_fold
@@ -287,8 +286,11 @@ class Actor:
         before = view.state.version
         while True:
             rows = await self._read_back(view.state.version, _PAGE)
-            events = [row.decoded() for row in rows]
-            view = view.committed(fold(view.state, events), events)
+            moved = view.caught_up(rows)
+            if moved is None:
+                self._view = None
+                return (await self._loaded()).state.version > before
+            view = moved
             if len(rows) < _PAGE:
                 break
         # Two may catch up at once, or one while the other commits: the newest view stays.

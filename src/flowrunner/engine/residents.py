@@ -12,7 +12,13 @@ import structlog
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Verdict
-from flowrunner.core.errors import NotFoundError, UnavailableError
+from flowrunner.core.errors import (
+    MEANINGLESS,
+    NotFoundError,
+    NotUnderstoodError,
+    UnavailableError,
+    not_understood,
+)
 from flowrunner.core.model import Failure, Ref, RunId, StepStatus
 from flowrunner.db.apply import Applied
 from flowrunner.db.changes import Change
@@ -86,6 +92,9 @@ class Residents:
             return await self.tell(run_id, given)
         except NotFoundError:
             return Verdict.LATE
+        except NotUnderstoodError as error:
+            log.warning("run.not_understood", run_id=str(run_id), error=str(error))
+            return None
         except UnavailableError:
             raise
         except Exception as error:  # noqa: BLE001  # the actor has logged it
@@ -153,6 +162,8 @@ class Residents:
                 return await load_run(conn, run_id)
         except AWAY as error:
             raise OutcomeUnknownError(str(error).strip()) from error
+        except MEANINGLESS as error:
+            raise not_understood(error, run_id) from error
 
     async def read_events(self, run_id: RunId, after: int, limit: int) -> Sequence[EventRow]:
         try:
@@ -187,6 +198,8 @@ class Residents:
         if any(_was_withdrawn(change, number) for number in touched):
             self._signals.leases()
         self._signals.events((change.run_id,))
+        if change.decision.timers:
+            self._signals.timers()
         if after.status.is_terminal:
             self._actors.pop(change.run_id, None)
             log.info("run.ended", run_id=str(change.run_id), status=after.status.value)

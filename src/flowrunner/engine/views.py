@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from flowrunner.core import events as ev
+from flowrunner.core.errors import MEANINGLESS
+from flowrunner.core.folding import fold
 from flowrunner.core.model import Failure, Ref, RunState, Usage
 from flowrunner.db.changes import spent
+from flowrunner.db.events import EventRow
 from flowrunner.db.runs import LoadedRun, RunMeta
 
 
@@ -70,6 +73,14 @@ class RunView:
         usage = _added(self.usage, spent(events))
         decided = self.decided + _decided(events)
         return replace(self, state=state, ahead={}, fresh={}, usage=usage, decided=decided)
+
+    def caught_up(self, rows: Iterable[EventRow]) -> RunView | None:
+        """The view after what others committed; None if only the run's rows say what it means."""
+        try:
+            events = [row.decoded() for row in rows]
+            return self.committed(fold(self.state, events), events)
+        except MEANINGLESS:
+            return None
 
     def output(self, step: int) -> Ref | None:
         result = self.ahead[step] if step in self.ahead else self.outputs.get(step)

@@ -31,6 +31,7 @@ from flowrunner.engine.residents import Residents
 from flowrunner.service import cursors
 from flowrunner.service.answers import answer_body, check_decision, fill_form
 from flowrunner.service.finding import RunFinder
+from flowrunner.service.reading import read_graph
 from flowrunner.wire.approvals import Approval, ApprovalPage, DecisionBody, DecisionReply
 
 _ALL = ("open", "approved", "rejected", "expired", "withdrawn")
@@ -159,7 +160,7 @@ class ApprovalService:
             graph = await find_graph(conn, RunId(run_id))
         if graph is None:
             raise NotFoundError("there is no such run", run_id=str(run_id))
-        return Graph.from_json(graph)
+        return read_graph(graph, run_id)
 
     async def _spec(self, line: ApprovalLine) -> ApprovalSpec:
         return (await self._graph(line.run_id)).steps[line.step_no].approval or ApprovalSpec()

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flowrunner.core.errors import NotFoundError
-from flowrunner.core.graph import Graph
 from flowrunner.core.model import Ref, RunId
 from flowrunner.db.acts import StepEnd, find_step_end
 from flowrunner.db.attempts import AttemptLine, list_attempts, list_attempts_of
@@ -17,7 +16,7 @@ from flowrunner.db.pool import Conn, Pool
 from flowrunner.db.step_pages import StepFilter, StepLine, list_statuses, list_step_lines
 from flowrunner.db.transcripts import list_chunks
 from flowrunner.service import cursors, shapes
-from flowrunner.service.reading import connection, unknown_run
+from flowrunner.service.reading import connection, read_graph, unknown_run
 from flowrunner.wire.runs import StepList, StepRow
 from flowrunner.wire.steps import AttemptDetail, AttemptList, Chunk, StepDetail, TranscriptPage
 
@@ -141,7 +140,7 @@ async def surroundings(conn: Conn, run_id: RunId) -> shapes.Surroundings:
     stored = await find_graph(conn, run_id)
     if stored is None:
         raise unknown_run(run_id)
-    graph = Graph.from_json(stored)
+    graph = read_graph(stored, run_id)
     return shapes.Surroundings(run_id, graph, await list_statuses(conn, run_id, len(graph.steps)))
 
 

@@ -27,7 +27,7 @@ from flowrunner.db.standing import Standing, find_standing
 from flowrunner.db.step_pages import list_child_keys
 from flowrunner.db.workers import list_workers
 from flowrunner.service import cursors, shapes
-from flowrunner.service.reading import connection, unknown_run
+from flowrunner.service.reading import connection, read_graph, unknown_run
 from flowrunner.service.roster import Roster, bare
 from flowrunner.service.sifting import Sieve
 from flowrunner.wire.events import Event, EventPage
@@ -182,7 +182,7 @@ class Views:
         graph = await pages.find_graph(conn, run_id)
         if graph is None:
             raise unknown_run(run_id)
-        return Graph.from_json(graph)
+        return read_graph(graph, run_id)
 
 
 def since(only: RunFilter, at: datetime) -> RunFilter:
