@@ -6,13 +6,16 @@ import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 import httpx2
+import psycopg
 import pytest
 
 from chaos.conftest import Measured
+from chaos.load import under_load as under_runs
 from chaos.programs import HERE, Installation, Server, an_installation
-from chaos.site import Watch
+from chaos.site import Watch, an_embedded_site
 from chaos.waiting import until
 from faults.clusters.disks import a_disc, why_no_discs
 from faults.clusters.failovers import FLOWS, LEASES
@@ -31,7 +34,8 @@ MEGABYTES = 200
 FULL = "No space left on device"
 
 
-def test_a_full_disk_is_told_and_outlived(place: Path, measured: Measured) -> None:
+@pytest.mark.parametrize("what", ["tables", "log"])
+def test_a_full_disk_is_told_and_outlived(place: Path, what: str, measured: Measured) -> None:
     """P1, P3, P4, P11: requests are refused for now, the log says why, health says so; what was acknowledged
     before is there; once there is room all runs end, and nobody restarted us.
     """
@@ -45,14 +49,17 @@ def test_a_full_disk_is_told_and_outlived(place: Path, measured: Measured) -> No
                     until(lambda: len(load.diary.ended) >= 5, 40.0)
 
                     disc.fill(leave=1 << 16)
+                    if what == "log":
+                        exhaust_log(node)
 
                     until(lambda: load.diary.doubts["launch"] > 5, 60.0)
-                    until(lambda: is_told(server), 20.0)
+                    until(lambda: is_told(server) or has_ended(node), 20.0)
                     before = len(load.diary.launches)
                     disc.make_room()
                     watch = Watch()
-                    if node.process is not None and node.process.poll() is not None:
-                        measured("the server had ended", node.process.returncode)
+                    if has_ended(node):
+                        # Whoever keeps the server running starts it again.
+                        measured("PostgreSQL had ended", what)
                         node.start()
                     until(lambda: len(load.diary.launches) > before, 40.0)
                     measured("served again after room was made", watch.seconds)
@@ -67,15 +74,32 @@ def test_a_full_disk_is_told_and_outlived(place: Path, measured: Measured) -> No
             node.kill()
 
 
+def exhaust_log(node: Node) -> None:
+    """Have the server need new segments of its log until it cannot have any."""
+
+    def is_refused() -> bool:
+        try:
+            node.sql("SELECT pg_logical_emit_message(false, 'tests', repeat('x', 1000000))")
+        except psycopg.OperationalError:
+            return True
+        return False
+
+    until(is_refused, 40.0)
+
+
+def has_ended(node: Node) -> bool:
+    return node.process is not None and node.process.poll() is not None
+
+
 def is_told(server: Server) -> bool:
     """The log has the server's own words; people and load balancers hear what it means."""
     logged = server.program.err.read_text(encoding="utf-8", errors="replace")
-    answer = httpx2.get(f"{server.url}/healthz/ready")
+    answer = httpx2.get(f"{server.url}/healthz/ready", timeout=15.0)
     return FULL in logged and answer.status_code == 503 and "disk is full" in answer.text
 
 
 def is_ready(server: Server) -> bool:
-    return httpx2.get(f"{server.url}/healthz/ready").status_code == 200
+    return httpx2.get(f"{server.url}/healthz/ready", timeout=15.0).status_code == 200
 
 
 @contextmanager
@@ -92,3 +116,39 @@ def a_service(folder: Path, node: Node) -> Generator[tuple[Installation, Server]
     finally:
         installation.finish()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_an_embedded_database_outlives_its_full_disk(place: Path, measured: Measured) -> None:
+    """P1, P3, P4: its keeper, its log and the agents' folders lie on that disk as well.
+
+    An agent that cannot have a folder of its own is a failure of its step, by that name.
+    """
+    with (
+        a_disc(place / "small", MEGABYTES) as disc,
+        an_embedded_site(place / "own", FLOWRUNNER_DATA=str(disc.place / "home")) as site,
+    ):
+        server = site.serve("--slots", "4")
+        site.diary.open()
+        with under_runs([server], site.body()) as load:
+            until(lambda: len(load.ended) >= 2, 40.0)
+
+            disc.fill()
+            pause = Event()
+            pause.wait(4.0)
+            disc.make_room()
+
+            watch = Watch()
+            ended = len(load.ended)
+            until(lambda: len(load.ended) >= ended + 3, 60.0)
+            measured("runs end again after room was made", watch.seconds)
+        with server.client() as client:
+            steps = [
+                step
+                for key, how in load.ended.items()
+                if how != "run.completed"
+                for step in client.list_steps(load.runs[key], status=["failed"]).items
+            ]
+        measured("runs, and those whose agent had no folder", (len(load.ended), len(steps)))
+        assert {step.error.code for step in steps if step.error} <= {"agent_not_started"}
+        assert not server.program.is_over
+        site.assert_checked()
