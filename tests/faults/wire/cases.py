@@ -145,14 +145,16 @@ class Player:
         judged = await judge(self._stage.admin, play, calm.ending)
         tally.count(case.kind, self._stage, play)
         if judged.violations:
-            tally.bad.append(Bad(case, fault, judged.violations))
+            told = (*judged.violations, f"{play.book}", f"calm: {dict(calm.ending.answers)}")
+            tally.bad.append(Bad(case, fault, told))
         return play
 
     async def _calm_of(self, shape: str) -> Calm:
-        if shape not in self._calm:
+        while shape not in self._calm:
             play = await self._stage.strike(MAKERS[shape](), None)
             judged = await judge(self._stage.admin, play, None)
             if judged.violations:
                 raise AssertionError(f"{shape} breaks laws without a fault: {judged.violations}")
-            self._calm[shape] = Calm(judged.ending, dict(self._stage.proxy.carried))
+            if play.book.is_whole:
+                self._calm[shape] = Calm(judged.ending, dict(self._stage.proxy.carried))
         return self._calm[shape]
