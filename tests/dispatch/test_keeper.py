@@ -271,3 +271,29 @@ def test_a_clock_that_is_set_moves_no_lease(monkeypatch: pytest.MonkeyPatch, jum
     monkeypatch.setattr(time, "time", lambda: told() + jump)
 
     assert 0 <= steady() - before < 60
+
+
+async def test_a_result_on_its_way_is_not_asked_about() -> None:
+    """P3, P12: its work has ended, and a renewal that finds it settled already is no loss.
+
+    Nor is it handed back meanwhile; and it can still be retired, or end with its answer.
+    """
+    stage = await opened()
+    first, second, third = (task.epoch for task in await stage.keeper.claim(3))
+    stage.keeper.delivering(first, second)
+    del stage.model.owner[first]
+
+    await stage.keeper.renew()
+
+    assert stage.lost == []
+    stage.model.now += 15.0
+    await stage.keeper.renew()
+    stage.model.now += 16.0
+    await stage.keeper.renew()
+    assert set(stage.model.owner) == {second, third}
+
+    stage.keeper.settle(first)
+    stage.keeper.retire(second)
+    del stage.model.owner[second]
+    await stage.keeper.renew()
+    assert (stage.lost, stage.keeper.held) == ([], {third})

@@ -186,6 +186,7 @@ class Worker:
                 return
             receipt = None
             if not _is_our_doing(report):
+                self._keeper.delivering(task.epoch)
                 receipt = await deliver(self._port, task, report, self._times.delivery)
             code = report.error.code if report.error is not None else None
             log.info("task.ended", outcome=report.outcome, code=code, seconds=report.usage.seconds)

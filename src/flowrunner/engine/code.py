@@ -118,6 +118,7 @@ class CodeRunner:
         try:
             ended = await self._outcome(task)
             if ended is not None:
+                self._keeper.delivering(task.epoch)
                 settled = inp.TaskSettled(task.step_no, task.attempt, task.epoch, ended[0])
                 await self._tell(task, Answer(settled, ended[1]))
         except asyncio.CancelledError:

@@ -125,6 +125,10 @@ class LeaseKeeper(Generic[T]):
         """Forget leases whose work has ended and stopped."""
         self._hold = rules.settled(self._hold, epochs, self._clock(), self._times)
 
+    def delivering(self, *epochs: int) -> None:
+        """Their work has ended and is being told: no renewal asks about them any more."""
+        self._hold = rules.delivering(self._hold, epochs)
+
     def retire(self, *epochs: int) -> None:
         """Keep leases whose result lies in an inbox until it is read: a renewal will say so."""
         self._hold = rules.retired(self._hold, epochs)

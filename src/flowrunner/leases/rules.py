@@ -65,13 +65,16 @@ class Hold:
     """One worker's leases as it knows them.
 
     *dying* leases were fenced off while their work still stops: the database may say that they are
-    ours, so they are neither used nor handed back before the work is gone. *retired* ones have
-    their result in somebody's inbox: they are kept until it was read, lest the task be offered
-    again. While in doubt, the database may hold leases for us that nobody here works on.
+    ours, so they are neither used nor handed back before the work is gone. Of *delivering* ones
+    the work has ended and its result is being told: nothing is left to stop, so nobody asks about
+    them, for a renewal may find them settled before we hear of it. *retired* ones have their
+    result in somebody's inbox: they are kept until it was read, lest the task be offered again.
+    While in doubt, the database may hold leases for us that nobody here works on.
     """
 
     held: Epochs = NONE
     dying: Epochs = NONE
+    delivering: Epochs = NONE
     retired: Epochs = NONE
     sent_at: float = -inf
     """The moment before the last successful renewal was sent."""
@@ -125,14 +128,26 @@ def released(hold: Hold, sent_at: float) -> Hold:
 def settled(hold: Hold, epochs: Iterable[int], now: float, times: LeaseTimes) -> Hold:
     """Let leases go whose work has stopped. One that was fenced off is handed back from now on."""
     gone = frozenset(epochs)
-    after = replace(hold, held=hold.held - gone, dying=hold.dying - gone)
+    after = replace(
+        hold,
+        held=hold.held - gone,
+        dying=hold.dying - gone,
+        delivering=hold.delivering - gone,
+    )
     return doubted(after, now, times) if gone & hold.dying else after
 
 
 def retired(hold: Hold, epochs: Iterable[int]) -> Hold:
     """Keep leases whose work has ended until the database withdraws them."""
+    done = (hold.held | hold.delivering) & frozenset(epochs)
+    left = hold.delivering - done
+    return replace(hold, held=hold.held - done, delivering=left, retired=hold.retired | done)
+
+
+def delivering(hold: Hold, epochs: Iterable[int]) -> Hold:
+    """The work has ended; its result is being told."""
     done = hold.held & frozenset(epochs)
-    return replace(hold, held=hold.held - done, retired=hold.retired | done)
+    return replace(hold, held=hold.held - done, delivering=hold.delivering | done)
 
 
 def asked(hold: Hold) -> Epochs:
@@ -152,4 +167,4 @@ def must_sweep(hold: Hold, now: float, times: LeaseTimes) -> bool:
 
 def kept(hold: Hold) -> Epochs:
     """The leases that must not be handed back: they are in use, or their result is on its way."""
-    return hold.held | hold.dying | hold.retired
+    return hold.held | hold.dying | hold.delivering | hold.retired
