@@ -26,6 +26,7 @@ from flowrunner.db.payloads import list_payloads
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import ClaimedTask
 from flowrunner.db.room import Room
+from flowrunner.db.workers import delete_dead_workers
 from flowrunner.definitions.folders import shipped_folder
 from flowrunner.definitions.library import Library
 from flowrunner.engine.alarms import Alarms
@@ -62,6 +63,7 @@ from flowrunner.settings import Settings
 log = structlog.stdlib.get_logger()
 
 _PARTITION_SECONDS = 21_600.0
+_BURIAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def build_service(
     engine.signals.on_events.append(engine.residents.waiters.heard)
     code, keeper = _code_runner(settings, pools.leases, engine)
     reaper = _reaper(settings, pools.work, engine.residents)
-    rounds = _rounds(settings, pools.work, engine.residents, reaper)
+    rounds = _rounds(settings, pools.work, engine, reaper)
     own = None if settings.database_pooled else engine.notifier
     listener = Listener(addresses.listen, engine.signals, rounds, own)
     views = Views(pools.work, engine.room)
@@ -195,16 +197,23 @@ def _reaper(settings: Settings, pool: Pool, residents: Residents) -> Reaper:
     )
 
 
-def _rounds(
-    settings: Settings, pool: Pool, residents: Residents, reaper: Reaper
-) -> tuple[Rounds, ...]:
+def _rounds(settings: Settings, pool: Pool, engine: _Engine, reaper: Reaper) -> tuple[Rounds, ...]:
+    residents, signals = engine.residents, engine.signals
     alarms = Alarms(pool, residents)
+    wakes = Rounds("alarms", alarms.look, lambda: alarms.pause_seconds)
+    signals.on_timers.append(wakes.wake)
     return (
         Rounds("reaper", reaper.look, lambda: settings.reap_seconds),
         Rounds("partitions", lambda: _partition(pool), lambda: _PARTITION_SECONDS),
-        Rounds("alarms", alarms.look, lambda: alarms.pause_seconds),
+        Rounds("burials", lambda: _bury(pool), lambda: _BURIAL_SECONDS),
+        wakes,
         Rounds("inbox", Inbox(pool, residents).look, lambda: settings.poll_seconds),
     )
+
+
+async def _bury(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await delete_dead_workers(conn)
 
 
 async def _partition(pool: Pool) -> None:
