@@ -98,7 +98,7 @@ def combinations(chance: random.Random, size: int) -> Plan:
 async def baseline(stage: Stage, shape: str) -> tuple[Ending, int]:
     """How *shape* ends when nothing fails, and how many statements that takes."""
     play = await stage.play(MAKERS[shape](), ())
-    while not play.book.is_whole and play.failure is None:
+    while not play.is_whole and play.failure is None:
         play = await stage.play(MAKERS[shape](), ())
     judged = await judge(stage.admin, play, None)
     if judged.violations:

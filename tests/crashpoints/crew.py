@@ -50,11 +50,6 @@ class Book:
     kept: list[Entry] = field(default_factory=list[Entry])
     refused: list[Entry] = field(default_factory=list[Entry])
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether every agent's answer was heard; a replica may be told to stop before."""
-        return len(self.begun) == len(self.kept) + len(self.refused)
-
 
 class _Port(TaskPort):
     """Reports as a worker inside the service does, and notes what was acknowledged."""

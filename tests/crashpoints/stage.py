@@ -78,6 +78,12 @@ class Play:
     logs: list[Any] = field(default_factory=list[Any])
     failure: str | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether every answer was heard that is compared; a replica may be told to stop before."""
+        heard = len(self.book.kept) + len(self.book.refused)
+        return not self.shape.is_exact or len(self.book.begun) == heard
+
 
 class Stage:
     """One database and the connections of those who look at it from outside."""

@@ -155,6 +155,6 @@ class Player:
             judged = await judge(self._stage.admin, play, None)
             if judged.violations:
                 raise AssertionError(f"{shape} breaks laws without a fault: {judged.violations}")
-            if play.book.is_whole:
+            if play.is_whole:
                 self._calm[shape] = Calm(judged.ending, dict(self._stage.proxy.carried))
         return self._calm[shape]
