@@ -21,6 +21,7 @@ from flowrunner.client.errors import (
     UnreachableError,
 )
 from flowrunner.core import errors as core
+from flowrunner.embedded.errors import EmbeddedError
 from flowrunner.wire.problems import ProblemEntry
 
 _REFUSED: dict[type[RefusedError], Exit] = {
@@ -36,6 +37,7 @@ _RAISED: dict[type[core.FlowRunnerError], Exit] = {
     core.InvalidInputError: Exit.INVALID,
     core.InvalidFlowError: Exit.INVALID,
     core.UnavailableError: Exit.UNREACHABLE,
+    EmbeddedError: Exit.UNREACHABLE,
 }
 _AWAY = frozenset(
     {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}

@@ -20,6 +20,7 @@ from flowrunner.client import (
     UnreachableError,
 )
 from flowrunner.core.errors import InvariantError
+from flowrunner.embedded.errors import StartError
 from flowrunner.wire.problems import ProblemBody, ProblemEntry
 
 PROBLEM = ProblemBody(
@@ -86,8 +87,9 @@ def test_the_drivers_words_are_told_and_not_the_librarys() -> None:
         (ClientError("'x' is no server"), Exit.USAGE),
         (CommandError("no", Exit.TIMEOUT), Exit.TIMEOUT),
         (psycopg.OperationalError("gone"), Exit.UNREACHABLE),
+        (StartError("postgres ended with 2"), Exit.UNREACHABLE),
     ],
-    ids=["unreachable", "no-approval", "ambiguous", "client", "command", "database"],
+    ids=["unreachable", "no-approval", "ambiguous", "client", "command", "database", "embedded"],
 )
 def test_other_failures_have_theirs(error: Exception, code: Exit) -> None:
     """A number tells a script what to do; the words tell a person."""
