@@ -11,9 +11,6 @@ _SQL = Path(__file__).parents[1] / "sql"
 
 
 def upgrade() -> None:
-    op.execute("SET LOCAL lock_timeout = '10s'")
     functions = sorted((_SQL / "functions").glob("*.sql"))
     for path in (*functions, _SQL / "rights.sql"):
         op.get_bind().exec_driver_sql(path.read_text().replace("%", "%%"))
-    # What only the functions of the release before were made of.
-    op.execute("DROP FUNCTION IF EXISTS offer_tasks_v1(jsonb, uuid[])")

@@ -45,12 +45,6 @@ def told_steps(place: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def told_spine(place: Path) -> Tree:
-    """The release before that."""
-    return told(extract(SPINE, place / "told"))
-
-
-@pytest.fixture(scope="session")
 def spine_template(cluster: Postgres, spine: Tree) -> str:
     return made_by(cluster, spine)
 

@@ -44,10 +44,11 @@ class Stage:
         program.process.wait(COMMAND_SECONDS)
         return program
 
-    def upgrade(self) -> None:
+    def upgrade(self) -> Program:
         """What an operator does."""
-        program = self.command(None, "db", "upgrade")
+        program = self.command(None, "-v", "db", "upgrade")
         assert program.process.returncode == 0, program.err.read_text()
+        return program
 
     def revision(self) -> str:
         ((revision,),) = self.site.sql("SELECT version_num FROM alembic_version")

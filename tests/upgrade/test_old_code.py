@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import psycopg
+
 from chaos.verdicts import assert_finished, undisturbed
 from chaos.waiting import until
 from flowrunner.client import Client
 from flowrunner.db import migrations
-from upgrade.runs import await_states, finish, launched
+from upgrade.runs import SIDES, await_end, await_states, finish, launched
 from upgrade.stage import Stage
 from upgrade.trees import Tree
+
+WAITING = """
+SELECT 1 FROM pg_stat_activity
+ WHERE wait_event_type = 'Lock' AND query LIKE '%%apply_v%%' AND datname = current_database()
+"""
 
 
 def test_the_release_before_goes_on_when_its_database_is_upgraded(
@@ -51,3 +58,25 @@ def steer(client: Client, stage: Stage) -> None:
     whole = str(client.launch("watched", stage.body()).id)
     list(client.events(whole))
     assert_finished(client, whole, undisturbed())
+
+
+def test_a_decision_in_flight_outlives_the_upgrade(steps_stage: Stage, steps: Tree) -> None:
+    """P1, P3, ADR 15: a function that began with its old text calls what that text names; functions are not
+    locked, so the upgrade comes in between.
+    """
+    stage = steps_stage
+    server = stage.serve(steps)
+    with server.client() as client:
+        run = str(client.launch("watched", stage.body()).id)
+        stage.site.diary.await_starts(run, *SIDES)
+        with psycopg.connect(stage.site.postgres.address("admin")) as rival:
+            rival.execute("SELECT FROM flow_runs FOR UPDATE")
+            stage.site.diary.open("open")
+            until(lambda: stage.site.sql(WAITING))
+            stage.upgrade()
+            rival.rollback()
+        await_end(client, run)
+        assert_finished(client, run, undisturbed())
+    assert server.program.end() == 0
+    stage.site.assert_no_complaints()
+    stage.assert_sound()

@@ -154,6 +154,27 @@ def verdict(
     stage.site.assert_checked()
 
 
+def test_tables_are_locked_under_load(spine_stage: Stage, spine: Tree, measured: Measured) -> None:
+    """P1, P3, D2-18: the way over two revisions takes exclusive locks while two servers of long ago work."""
+    stage = spine_stage
+    stage.site.diary.open()
+    servers = [stage.serve(spine, *SLOTS) for _ in range(2)]
+    with under_load(servers, stage.body(), threads=2) as load:
+        Event().wait(PAUSE_SECONDS)
+        upgrade = stage.upgrade()
+        measured("locked out", upgrade.err.read_text().count("migration.locked_out"))
+        for server in servers:
+            server.program.end()
+            stage.serve(None, *SLOTS, port=server.port)
+    assert set(load.ended.values()) == {"run.completed"}
+    with servers[0].client() as client:
+        for run in load.runs.values():
+            assert_each_ended_once(client, run)
+    measured("runs", len(load.runs))
+    stage.site.assert_no_complaints()
+    stage.assert_sound()
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 def test_the_release_before_takes_over(stage: Stage, told_steps: Tree, how: signal.Signals) -> None:
     """P3, P5, ADR 7: runs that this release began in every state are finished by the one before."""
