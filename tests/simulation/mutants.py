@@ -67,8 +67,8 @@ MUTANTS = (
     Mutant(
         "hints only, no polling",
         f"{ENGINE}/rounds.py",
-        "async with asyncio.timeout(pause):",
-        "async with asyncio.timeout(pause * 1e6):",
+        "async with asyncio.timeout(self.pause(found)):",
+        "async with asyncio.timeout(self.pause(found) * 1e6):",
     ),
     Mutant(
         "waiters for calls do not poll",
