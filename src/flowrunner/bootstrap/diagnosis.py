@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import psycopg
 
@@ -89,6 +89,7 @@ def _database(addresses: Addresses) -> Iterator[Finding]:
         where = "embedded" if addresses.is_embedded else "given"
         yield Finding("postgres", state, f"{version // 10000}.{version % 10000}, {where}")
         yield _schema(addresses)
+        yield from _durability(conn)
         yield from _health(conn)
     yield _listening(addresses)
 
@@ -100,6 +101,20 @@ def _schema(addresses: Addresses) -> Finding:
         return Finding("schema", "ok", f"{now.found}, {age}")
     state = "warning" if addresses.is_embedded and not now.is_newer else "problem"
     return Finding("schema", state, now.complaint, now.hint)
+
+
+_LOSING = """
+SELECT string_agg(name, ', ' ORDER BY name) FROM pg_settings
+ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'
+"""
+
+
+def _durability(conn: psycopg.Connection[tuple[Any]]) -> Iterator[Finding]:
+    """What is acknowledged here is as durable as the server makes it (P3)."""
+    row = conn.execute(_LOSING).fetchone()
+    if row and row[0]:
+        message = f"off: {row[0]}. What was acknowledged may be lost when the server crashes"
+        yield Finding("durability", "warning", message, "turn them on in its postgresql.conf")
 
 
 _OLDEST_SNAPSHOT = """
