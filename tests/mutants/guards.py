@@ -142,7 +142,7 @@ MOVES = (
         "an ended step moves",
         f"{_DB}/test_refusals.py::test_an_ended_step_cannot_be_moved_by_a_decision",
         f"{_SQL}/apply.sql",
-        "               AND (t.finished_at IS NULL OR x.reset)\n",
+        "AND (t.finished_at IS NULL OR x.reset)",
         "",
     ),
     _one(
@@ -168,7 +168,7 @@ MOVES = (
     ),
     _one(
         "a paused run goes on",
-        f"{_PLAYED}/test_control.py::test_an_answer_that_comes_during_a_pause_is_asked_for_again",
+        f"{_UNIT}/core/test_people.py::test_a_paused_run_offers_nothing_and_hears_what_ends",
         f"{_CORE}/scheduling.py",
         "            return _while_live(deciding, given)\n        case _:\n            return _after_the_end",
         "            return _while_running(deciding, given)\n"

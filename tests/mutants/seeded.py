@@ -23,12 +23,12 @@ SEEDED = (
         (
             Edit(
                 f"{_SQL}/apply.sql",
-                "           AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))\n",
+                "AND (q.epoch = g.e OR (g.e = 0 AND q.epoch IS NULL))",
                 "",
             ),
             Edit(
                 f"{_SQL}/apply.sql",
-                "\n                              AND coalesce(held.epoch, 0) = g.e)",
+                " AND coalesce(held.epoch, 0) = g.e)",
                 ")",
             ),
         ),
@@ -55,8 +55,8 @@ SEEDED = (
         (
             Edit(
                 f"{_SQL}/apply.sql",
-                "            ON t.id = d.run AND t.version = d.v\n",
-                "            ON t.id = d.run\n",
+                "ON t.id = d.run AND t.version = d.v",
+                "ON t.id = d.run",
             ),
             Edit(
                 f"{_SQL}/parts.sql",
@@ -96,8 +96,8 @@ SEEDED = (
         (
             Edit(
                 f"{_ENGINE}/rounds.py",
-                "                async with asyncio.timeout(pause):\n",
-                "                async with asyncio.timeout(pause * 1e6):\n",
+                "async with asyncio.timeout(self.pause(found)):",
+                "async with asyncio.timeout(self.pause(found) * 1e6):",
             ),
         ),
     ),
