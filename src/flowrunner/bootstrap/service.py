@@ -124,9 +124,7 @@ def build_service(
         lease_pool=pools.leases,
         commit_pool=pools.commits,
         flows=flows,
-        runs=RunService(
-            pools.work, flows, engine.launcher, engine.residents, settings, room=engine.room
-        ),
+        runs=_runs(settings, pools.work, engine, flows),
         control=ControlService(pools.work, engine.residents),
         approvals=ApprovalService(pools.work, engine.residents, engine.evaluator),
         tasks=TaskService(pools.work, engine.residents),
@@ -179,6 +177,11 @@ async def _payloads(pool: Pool, refs: Sequence[Ref]) -> dict[Ref, bytes]:
 async def _stored(pool: Pool, definition_id: int) -> dict[str, Any] | None:
     async with pool.connection() as conn:
         return await find_stored(conn, definition_id)
+
+
+def _runs(settings: Settings, pool: Pool, engine: _Engine, flows: Library) -> RunService:
+    launcher, residents = engine.launcher, engine.residents
+    return RunService(pool, flows, launcher, residents, settings, room=engine.room)
 
 
 def _reaper(settings: Settings, pool: Pool, residents: Residents) -> Reaper:

@@ -10,13 +10,21 @@ from typing import TypeVar
 
 import httpx2
 
-from flowrunner.client import ClientError
+from flowrunner.client import ClientError, RefusedError
 from flowrunner.core.errors import UnavailableError
 
 T = TypeVar("T")
 
 AWAY = (ClientError, UnavailableError, httpx2.HTTPError, TimeoutError, OSError)
 """Whatever says that nobody knows whether it was done."""
+_FIRST_OF_OURS = 500
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether somebody said no, and not that it cannot be told now."""
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code < _FIRST_OF_OURS
+    return isinstance(error, RefusedError) and error.problem.status < _FIRST_OF_OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,10 @@ class Diary:
         asked_at = time.monotonic()
         try:
             answer = await ask()
-        except AWAY:
+        except AWAY as error:
             self.doubts[what] += 1
+            if _is_final(error):
+                self.complaints.append(f"{what} was refused: {error}")
             raise
         self.acks.append(Ack(what, asked_at, time.monotonic()))
         return answer
