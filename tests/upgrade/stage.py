@@ -39,7 +39,7 @@ class Stage:
     def command(self, tree: Tree | None, *words: str) -> Program:
         """Run one command to its end."""
         owner = {"FLOWRUNNER_MIGRATION_URL": self.site.postgres.address("owner")}
-        name = "-".join(words).strip("-")
+        name = next(word for word in words if word.isalpha())
         program = self.site.installation.start(name, *words, settings={**code_of(tree), **owner})
         program.process.wait(COMMAND_SECONDS)
         return program
