@@ -52,7 +52,8 @@ class Scene:
     def _change(self, given: inp.Input, bodies: Bodies | None = None) -> Change:
         decision = self.run.decide(given)
         assert decision.events, given
-        return self.run.change(decision, bodies or {})
+        prompts = a_body("do it")[1]
+        return self.run.change(decision, {**prompts, **(bodies or {})})
 
 
 async def a_scene(conn: Conn) -> Scene:
@@ -74,10 +75,14 @@ async def a_scene(conn: Conn) -> Scene:
 
 
 def deciding(change: Callable[[Scene], Change]) -> Callable[[Scene, Conn], Awaitable[Any]]:
-    """An act that commits a decision; its verdict is the database's."""
+    """An act that commits a decision; its verdict is the database's.
+
+    What it offers is the idle worker's at once: the one that others claim for and that may leave.
+    """
 
     async def act(scene: Scene, conn: Conn) -> str:
-        return (await apply(conn, [change(scene)]))[scene.run.run_id].verdict
+        applied = await apply(conn, [change(scene)], take=lambda _queue: scene.other)
+        return applied[scene.run.run_id].verdict
 
     return act
 
@@ -105,6 +110,10 @@ async def leaving(scene: Scene, conn: Conn) -> None:
     await workers.deregister(conn, scene.worker)
 
 
+async def idle_leaving(scene: Scene, conn: Conn) -> None:
+    await workers.deregister(conn, scene.other)
+
+
 DECISIONS: Mapping[str, Callable[[Scene], Change]] = {
     "complete": Scene.complete,
     "lose": Scene.lose,
@@ -119,4 +128,5 @@ ACTS: Mapping[str, Callable[[Scene, Conn], Awaitable[Any]]] = {
     "renew": renewing,
     "report": reporting,
     "leave": leaving,
+    "idle": idle_leaving,
 }
