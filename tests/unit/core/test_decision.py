@@ -2,6 +2,8 @@
 
 from builders import a_graph, a_run, a_word, decided, told
 from flowrunner.core.decision import Decision, Prepare, Verdict
+from flowrunner.core.folding import fold
+from flowrunner.core.scheduling import decide_and_fold
 from stories import questions, story
 
 
@@ -33,3 +35,15 @@ def test_the_later_questions_are_the_open_ones() -> None:
 
     assert asked.then(Decision(asks=(Prepare(1),))).asks == (Prepare(1),)
     assert asked.then(Decision()) == Decision()
+
+
+def test_deciding_has_done_the_work_of_folding() -> None:
+    """P7: what comes back beside a decision is what its events make of the run, or the run itself."""
+    state = a_run(a_graph("a", "b<-a"), "a yes")
+    done = a_word(state, "a done")
+
+    decision, after = decide_and_fold(state, [done])
+    _nothing, same = decide_and_fold(after, [done])
+
+    assert after == fold(state, decision.events) != state
+    assert same is after

@@ -10,6 +10,7 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph
 from flowrunner.core.inputs import RUN_LEVEL, TimerKind
 from flowrunner.core.model import Failure, Ref, RunState, RunStatus
+from flowrunner.core.scheduling import decide
 from stories import statuses
 
 FAN = a_graph("a", "b", "c*2", "d?", "e<-a")
@@ -265,3 +266,15 @@ def test_until_it_has_ended_the_report_is_asked_again() -> None:
 
     assert what_happens(state) == ["render?"]
     assert what_happens(state, "a yes") == ["render?"]
+
+
+def test_after_the_end_no_epoch_is_no_duplicate() -> None:
+    """I5, P1: a step that no lease has ended has epoch 0, and 0 repeats nothing."""
+    state = a_run(a_graph("a", "b"), "a failed", "report")
+    known, none = (
+        inp.TaskSettled(number, 1, state.steps[number].epoch, inp.Succeeded(Ref("x")))
+        for number in (0, 1)
+    )
+
+    assert decide(state, [known]).verdicts == (Verdict.DUPLICATE,)
+    assert decide(state, [none]).verdicts == (Verdict.LATE,)

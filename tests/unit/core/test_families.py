@@ -214,3 +214,16 @@ def test_a_cut_goes_all_the_way_down(first: str, changes: dict[str, Any], word: 
     state = a_run(a_graph(first, "b()<-a", "c()<-b", "d()", **changes))
 
     assert what_happens(state, word)[1:] == ["b skipped: need_cut", "c skipped: need_cut"]
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["child-first", "parent-first"])
+@pytest.mark.parametrize("key", ["a", "l[m]"])
+def test_a_child_is_heard_before_its_parent(key: str, *, first: bool) -> None:
+    """D2-32: of one batch both results are kept, for the parent's end would stop the child."""
+    graph = a_graph("a()", "l()", l={"each": EachSpec()})
+    state = a_run(graph, "l has:m", f"{key} calls:x")
+    words = [f"{key}/x done", f"{key} done"]
+
+    happened = what_happens(state, *(words if first else reversed(words)))
+
+    assert happened[:2] == [f"{key}/x#1 completed", f"{key}#1 completed"]

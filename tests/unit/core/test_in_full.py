@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from builders import WAIT, a_graph, a_run, an_epoch, decided, what_happens
+from builders import WAIT, a_graph, a_run, a_word, an_epoch, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.bodies import NOTHING
-from flowrunner.core.decision import SetTimer
+from flowrunner.core.decision import LeaseGuard, SetTimer, TimerGuard, Verdict
+from flowrunner.core.folding import fold
 from flowrunner.core.graph import ApprovalSpec, EachSpec, Graph, Limits, Siblings, StepKind
-from flowrunner.core.model import Failure, Losses, Ref
+from flowrunner.core.model import Failure, FailureClass, Losses, Ref
 from flowrunner.core.scheduling import decide
 
 PATIENT = {"limits": Limits(queue_seconds=30.0)}
@@ -92,3 +93,76 @@ def test_who_drains_lets_work_end_and_nothing_else() -> None:
         "idle cancelled: sibling_failed",
         "ask cancelled: sibling_failed",
     ]
+
+
+def test_a_task_that_nobody_takes_fails_in_time() -> None:
+    """F31: only while nobody holds it, which the commit checks; and the error says how long it lay."""
+    state = a_run(a_graph("a!tolerate", "b", a=PATIENT), "a yes", "b yes")
+    error = Failure("queue_timeout", "no worker took it within 30.0 seconds")
+
+    decision = decided(state, "a unclaimed")
+
+    assert decision.events == (ev.StepFailed(0, 1, error, tolerated=True),)
+    assert decision.guards == (LeaseGuard(0, 1, 0), TimerGuard(inp.TimerKind.QUEUE, 0, 1))
+    assert decision.verdicts == (Verdict.ACCEPTED,)
+
+
+@pytest.mark.parametrize(
+    ("history", "word"),
+    [(["a yes"], "a unclaimed:2"), (["a done"], "a unclaimed:1"), (["w sleeps"], "w awake:2")],
+    ids=["another-attempt", "ended", "another-wait"],
+)
+def test_a_timer_of_something_else_is_late(history: list[str], word: str) -> None:
+    """P1: it changes nothing, and what it was set for goes on."""
+    state = a_run(a_graph("a", "b", "w", a=PATIENT, w=WAIT), *history)
+
+    assert decided(state, word).verdicts == (Verdict.LATE,)
+    assert decided(state, word).events == ()
+
+
+def test_a_wait_is_over_once() -> None:
+    """P1: its timer goes with the commit; what is no wait, or over, is not woken."""
+    state = a_run(a_graph("w", "a()", w=WAIT), "w sleeps")
+
+    decision = decided(state, "w awake")
+
+    assert decision.verdicts == (Verdict.ACCEPTED,)
+    assert decision.guards == (TimerGuard(inp.TimerKind.WAKE, 0, 1),)
+    assert decided(told(state, a_word(state, "w awake")), "w awake").verdicts == (Verdict.LATE,)
+    assert decided(state, "a awake").verdicts == (Verdict.LATE,)
+    assert decided(state, "a awake").events == ()
+    asked = a_run(a_graph("q", q=ASKING), "q asks")
+    assert decided(asked, "q awake").events == ()
+
+
+def test_a_repair_says_what_was_found() -> None:
+    """P4, P11: the detector's words, and for each lost thing what is done about it."""
+    graph = a_graph("a", "w", "b()", w=WAIT)
+    state = a_run(graph, "a yes", "w sleeps")
+    gone = Failure("lease_lost", "its task was gone from the queue", FailureClass.LOST)
+
+    decision = decide(state, [inp.StallFound("nobody moves it", (0, 1))])
+
+    assert decision.events == (
+        ev.RunRepaired("nobody moves it"),
+        ev.StepRetrying(0, 1, gone, 0, 0),
+        ev.StepCompleted(1, 1, NOTHING),
+        ev.StepDispatched(0, 2, Ref("prompt of a")),
+    )
+
+
+def test_a_step_that_should_have_been_skipped_is() -> None:
+    """P4: whoever resumed the run died before it said so."""
+    state = a_run(a_graph("a()!cascade", "b()<-a", "c()"), "pause", "a failed")
+
+    resumed = fold(state, [ev.RunResumed("go on", "ann")])
+
+    assert what_happens(resumed, "stall") == ["run repaired", "b skipped: need_cut"]
+
+
+def test_what_can_never_move_says_so() -> None:
+    """R2-23, P11: an error in words that people read."""
+    state = a_run(a_graph("a<-b", "b<-a"))
+
+    error = Failure("unsatisfiable", "no step at work, none can begin")
+    assert decided(state, "stall").events[0] == ev.RunFailing(error)
