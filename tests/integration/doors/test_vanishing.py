@@ -43,6 +43,16 @@ async def test_who_vanishes_after_a_launch_finds_the_run_by_its_key(
     assert len(await runs_of(database)) == 1
 
 
+async def test_without_a_key_each_launch_is_a_run(replicas: Replicas, database: Database) -> None:
+    """D2-29: nobody could tell a repetition from a second wish: whoever repeats by hand starts two."""
+    service = await replicas.start(a_library(QUICK))
+    async with served(service) as url, AsyncClient(url) as client:
+        first, second = await client.launch("quick"), await client.launch("quick")
+
+    assert (first.replayed, second.replayed) == (False, False)
+    assert {first.id, second.id} == set(await runs_of(database))
+
+
 async def test_a_launch_that_nobody_answered_says_how_it_is_repeated(
     replicas: Replicas, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
