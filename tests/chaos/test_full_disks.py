@@ -19,7 +19,7 @@ from chaos.site import Watch, an_embedded_site
 from chaos.waiting import until
 from faults.clusters.disks import a_disc, why_no_discs
 from faults.clusters.failovers import FLOWS, LEASES
-from faults.clusters.hosts import loopback
+from faults.clusters.hosts import Host, loopback
 from faults.clusters.ledger import Ledger
 from faults.clusters.load import Load, under_load
 from faults.clusters.nodes import Node
@@ -39,39 +39,51 @@ def test_a_full_disk_is_told_and_outlived(place: Path, what: str, measured: Meas
     """P1, P3, P4, P11: requests are refused for now, the log says why, health says so; what was acknowledged
     before is there; once there is room all runs end, and nobody restarted us.
     """
-    with a_disc(place / "disc", MEGABYTES) as disc, loopback("a") as network:
-        node = a_node(network.hosts["a"], disc.place / "a")
-        try:
-            furnish(node)
-            with a_service(place / "service", node) as (installation, server):
-                load = Load(server.url, LaunchBody(project=str(installation.folder)))
-                with under_load(load):
-                    until(lambda: len(load.diary.ended) >= 5, 40.0)
+    with (
+        a_disc(place / "disc", MEGABYTES) as disc,
+        loopback("a") as network,
+        a_server(network.hosts["a"], disc.place / "a") as node,
+        a_service(place / "service", node) as (installation, server),
+    ):
+        load = Load(server.url, LaunchBody(project=str(installation.folder)))
+        with under_load(load):
+            until(lambda: len(load.diary.ended) >= 5, 40.0)
 
-                    disc.fill(leave=1 << 16)
-                    if what == "log":
-                        exhaust_log(node)
+            disc.fill(leave=1 << 16)
+            if what == "log":
+                exhaust_log(node)
 
-                    until(lambda: load.diary.doubts["launch"] > 5, 60.0)
-                    until(lambda: is_told(server) or has_ended(node), 20.0)
-                    before = len(load.diary.launches)
-                    disc.make_room()
-                    watch = Watch()
-                    if has_ended(node):
-                        # Whoever keeps the server running starts it again.
-                        measured("PostgreSQL had ended", what)
-                        node.start()
-                    until(lambda: len(load.diary.launches) > before, 40.0)
-                    measured("served again after room was made", watch.seconds)
-                    until(lambda: is_ready(server))
-                    load.pause()
-                    until(lambda: load.under_way == 0 and Ledger(node).live() == 0, 60.0)
-                    measured("acknowledged", len(load.diary.launches))
-                    assert Ledger(node).losses(load.diary) == []
-                assert not server.program.is_over
-                assert server.program.complaints() == []
-        finally:
-            node.kill()
+            until(lambda: load.diary.doubts["launch"] > 5, 60.0)
+            until(lambda: is_told(server) or has_ended(node), 20.0)
+            disc.make_room()
+            measured("served again after room was made", served_again(node, load))
+            until(lambda: is_ready(server))
+            load.pause()
+            until(lambda: load.under_way == 0 and Ledger(node).live() == 0, 60.0)
+            measured("acknowledged", len(load.diary.launches))
+            assert Ledger(node).losses(load.diary) == []
+        assert not server.program.is_over
+        assert server.program.complaints() == []
+
+
+@contextmanager
+def a_server(host: Host, folder: Path) -> Generator[Node]:
+    """PostgreSQL with our tables; it ends with the block."""
+    node = a_node(host, folder)
+    try:
+        furnish(node)
+        yield node
+    finally:
+        node.kill()
+
+
+def served_again(node: Node, load: Load) -> float:
+    """Seconds until launches are acknowledged; whoever keeps PostgreSQL running starts it again."""
+    before, watch = len(load.diary.launches), Watch()
+    if has_ended(node):
+        node.start()
+    until(lambda: len(load.diary.launches) > before, 40.0)
+    return watch.seconds
 
 
 def exhaust_log(node: Node) -> None:
