@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+import crashpoints.stage
 from crashpoints.clock import LeapingLoop
 from crashpoints.shapes import Shape
 from crashpoints.stage import SETTINGS, Play, Stage, a_plain_stage
@@ -21,6 +22,8 @@ R = TypeVar("R")
 
 # A replica's clock leaps, and whoever looks at it meanwhile costs time: it is less patient here.
 _ANSWER_SECONDS = 10.0
+# Of real seconds: what is slow on a busy machine does not stand still.
+_DEADLINE = 40.0
 # The server's own limits, in real seconds: a tenth of the product's.
 _LIMITS = {
     "statement_timeout": "3s",
@@ -65,6 +68,7 @@ async def a_wire_stage(database: Database) -> AsyncGenerator[WireStage]:
     """Connections of the product go through the stage's proxy."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection, "ANSWER_SECONDS", _ANSWER_SECONDS)
+        patch.setattr(crashpoints.stage, "_DEADLINE", _DEADLINE)
         for name, value in _LIMITS.items():
             patch.setitem(pool.SESSION, name, value)
         async with a_plain_stage(database, WireStage) as stage:
