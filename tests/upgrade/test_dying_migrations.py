@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from fixtures.cluster import Server as Postgres
 from fixtures.databases import Database
 from flowrunner.db import migrations
-from upgrade.deaths import catalogue, die_everywhere
+from upgrade.deaths import ask, catalogue, die_everywhere, mourner
 
 
 @pytest.fixture
@@ -31,4 +32,18 @@ def test_an_upgrade_killed_at_any_statement_is_made_or_not(
     assert die_everywhere(before, database) > 20
 
     assert migrations.upgrade(before.address("owner")) == migrations.head()
+    assert catalogue(before) == catalogue(database)
+
+
+@pytest.mark.parametrize("when", ["before 3", "before 8", "after 12"])
+def test_a_rival_ends_what_a_killed_migration_began(
+    before: Database, database: Database, when: str
+) -> None:
+    """P3, P5, D2-18: two at once, of which one is killed in the middle: the other one waits, and does it all."""
+    owner = before.address("owner")
+    with mourner(owner) as process, ThreadPoolExecutor(1) as pool:
+        dying = pool.submit(ask, process, when)
+        assert migrations.upgrade(owner) == migrations.head()
+        dying.result()
+
     assert catalogue(before) == catalogue(database)
