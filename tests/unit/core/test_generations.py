@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from builders import a_graph, a_run, a_word, decided, told, what_happens
+from builders import a_graph, a_run, a_word, after, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import SetTimer, Verdict
-from flowrunner.core.graph import EachSpec
-from flowrunner.core.model import Family, RunState
+from flowrunner.core.generations import restored
+from flowrunner.core.graph import EachSpec, Trigger
+from flowrunner.core.model import Failure, Family, Opening, RunState
 from stories import statuses
 
 LIST = {"each": EachSpec()}
@@ -61,6 +62,7 @@ def test_a_run_that_began_anew_is_a_run() -> None:
     b = state.steps[1]
     assert (b.attempt, b.failures, b.crashes, b.prompt, b.epoch > 0) == (1, 0, 0, None, True)
     assert (state.failure, state.tolerated, state.remaining) == (None, 0, 3)
+    assert state.generation == 2
     assert what_happens(state, "b yes") == ["b#2 dispatched"]
 
 
@@ -131,6 +133,9 @@ def test_a_member_that_was_good_may_be_named() -> None:
         "l[y]#2 dispatched",
     ]
     assert what_happens(state, "l retry") == ["run retried, generation 2: l z", "prepare l?"]
+    again = told(state, a_word(state, "l[y] retry")).steps[0].family
+    assert again is not None
+    assert (again.live, again.completed, again.failed) == (1, 2, 0)
     anew = told(state, a_word(state, "l retry"))
     assert anew.steps[0].family is None
     assert decided(anew, "l[y] stop").verdicts == (Verdict.LATE,)
@@ -164,3 +169,64 @@ def test_what_was_excluded_is_waited_through_again() -> None:
 
     assert what_happens(state, "retry") == ["run retried, generation 2: a c", "a#2 dispatched"]
     assert what_happens(anew, "a done") == ["a#2 completed", "c#1 dispatched"]
+
+
+def test_code_none_of_whose_calls_ended_has_no_journal() -> None:
+    """D2-13, F40: what was stopped is asked for anew."""
+    state = a_run(a_graph("a()"), "a calls:x", "a failed", "report")
+
+    assert told(state, a_word(state, "retry")).steps[0].family is None
+
+
+def test_a_list_that_could_not_be_gathered_is_gathered_again() -> None:
+    """F40, P4: no member is bad, so none is done again, and somebody has to be asked."""
+    members = a_run(a_graph("l()", l=LIST), "l has:x,y", "l[x] done", "l[y] done")
+    raised = inp.Gathered(0, Failure("definition_error", "it raised"))
+    state = after(told(members, raised), "report")
+
+    assert what_happens(state, "retry") == ["run retried, generation 2: (l)", "gather l?"]
+
+
+def test_a_list_that_began_anew_takes_nothing_along_any_more() -> None:
+    """F12, F40: its dependents were skipped with it, and wait for it again."""
+    graph = a_graph("l()!cascade", "z()<-l", "bad()", l=LIST)
+    state = a_run(graph, "l has:x", "l[x] failed", "bad failed", "report")
+
+    assert state.steps[0].cascades
+    assert not told(state, a_word(state, "retry")).steps[0].cascades
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        ["a done", "b no", "d failed"],
+        ["a done", "b broken"],
+        ["a failed", "b no", "d failed"],
+        ["b no", "d done"],
+        ["a failed", "report", "retry"],
+        [],
+    ],
+    ids=["skipped", "broken", "cut", "open", "again", "new"],
+)
+def test_how_needs_ended_is_counted_from_how_they_stand(history: list[str]) -> None:
+    """P7: counters are not stored: a restart finds them from statuses, excluded steps and all."""
+    graph = a_graph(
+        *(
+            "a()!cascade",
+            "b?",
+            "c()<-a",
+            "d()!tolerate",
+            "e()<-d,b",
+            "x()<-c,d",
+            "f()<-x",
+            "g()<-a",
+        ),
+        g={"trigger": Trigger.ALL_DONE},
+        e={"trigger": Trigger.ANY},
+    )
+    state = a_run(graph, *history, excluded=["x"])
+    stored = [
+        step._replace(waiting=0, done=0, bad=0, cut=0, opening=Opening.SHUT) for step in state.steps
+    ]
+
+    assert restored(graph, stored) == list(state.steps)
