@@ -114,6 +114,28 @@ def test_of_a_list_only_what_was_bad_is_done_again() -> None:
     assert (family.live, family.completed, family.failed, family.released) == (2, 1, 0, 3)
 
 
+def test_what_failed_in_something_good_is_done_again() -> None:
+    """F40, F13, D2-13: a member that a quorum bore, a call whose failure was an answer."""
+    borne = a_run(
+        a_graph("l()", l={"each": EachSpec(quorum_count=1)}),
+        *("l has:x,y", "l[x] failed", "l[y] done", "l gathered", "report"),
+    )
+    called = a_run(a_graph("a()"), "a calls:x", "a/x failed", "a done", "report")
+
+    assert what_happens(borne, "retry") == [
+        "run retried, generation 2: l[x] (l)",
+        "l[x]#2 dispatched",
+    ]
+    assert what_happens(called, "retry")[0] == "run retried, generation 2: a"
+
+
+def test_what_something_good_had_stopped_is_not_done_again() -> None:
+    """F40, D2-13: code that ended well did not need the call that it left open."""
+    state = a_run(a_graph("a()"), "a calls:x", "a done", "report")
+
+    assert decided(state, "retry").verdicts == (Verdict.LATE,)
+
+
 def test_a_window_holds_when_a_list_goes_on() -> None:
     """F13, F40: as many at once as before, and no more."""
     state = ended_list("l[x] failed", "report", each=WINDOW)
