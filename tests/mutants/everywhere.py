@@ -32,6 +32,7 @@ MODULES = (
         "graph",
     ),
     *("layout", "inputs", "events", "transitions", "errors", "drawing", "validation"),
+    "bodies",
 )
 """Those that decide first."""
 
