@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from chaos.conftest import Measured
 from fixtures.cluster import Server as Postgres
 from fixtures.databases import Database
 from flowrunner.db import migrations
@@ -24,12 +25,14 @@ def before(cluster: Postgres, steps_template: str) -> Generator[Database]:
 
 
 def test_an_upgrade_killed_at_any_statement_is_made_or_not(
-    before: Database, database: Database
+    before: Database, database: Database, measured: Measured
 ) -> None:
     """P3, D2-18: SIGKILL before and after each statement, the commit too; all of it is left or nothing,
     nobody is locked out, and the next one makes what today's schema is.
     """
-    assert die_everywhere(before, database) > 20
+    deaths = die_everywhere(before, database)
+    measured("deaths", deaths)
+    assert deaths > 20
 
     assert migrations.upgrade(before.address("owner")) == migrations.head()
     assert catalogue(before) == catalogue(database)
