@@ -10,7 +10,8 @@ from flowrunner.core import inputs as inp
 from flowrunner.core.decision import SetTimer, Verdict
 from flowrunner.core.generations import restored
 from flowrunner.core.graph import EachSpec, Trigger
-from flowrunner.core.model import Failure, Family, Opening, RunState
+from flowrunner.core.model import Failure, Opening, RunState
+from flowrunner.core.scheduling import decide
 from stories import statuses
 
 LIST = {"each": EachSpec()}
@@ -129,13 +130,6 @@ def test_what_failed_in_something_good_is_done_again() -> None:
     assert what_happens(called, "retry")[0] == "run retried, generation 2: a"
 
 
-def test_what_something_good_had_stopped_is_not_done_again() -> None:
-    """F40, D2-13: code that ended well did not need the call that it left open."""
-    state = a_run(a_graph("a()"), "a calls:x", "a done", "report")
-
-    assert decided(state, "retry").verdicts == (Verdict.LATE,)
-
-
 def test_a_window_holds_when_a_list_goes_on() -> None:
     """F13, F40: as many at once as before, and no more."""
     state = ended_list("l[x] failed", "report", each=WINDOW)
@@ -163,26 +157,6 @@ def test_a_member_that_was_good_may_be_named() -> None:
     assert decided(anew, "l[y] stop").verdicts == (Verdict.LATE,)
 
 
-def test_finished_calls_are_not_paid_for_again() -> None:
-    """D2-13, F40: the journal answers what completed; named, the code asks everything anew."""
-    state = a_run(a_graph("a()"), "a calls:x", "a/x done", "a calls:y", "a failed", "report")
-
-    anew, named = (told(state, a_word(state, word)) for word in ("retry", "a retry"))
-
-    assert anew.steps[0].family == Family(size=1, completed=1, calls=(("x", 1),))
-    assert decided(anew, "a calls:x").verdicts == (Verdict.DUPLICATE,)
-    assert what_happens(anew, "a calls:y") == ["a called: y", "a/y#1 dispatched"]
-    assert named.steps[0].family is None
-
-
-def test_code_whose_needs_are_made_anew_asks_anew() -> None:
-    """D2-13, F40: its inputs change, and so may what it asks."""
-    state = a_run(a_graph("a()", "b()<-a"), "a done", "b calls:x", "b/x done", "b failed", "report")
-
-    assert told(state, a_word(state, "a retry")).steps[1].family is None
-    assert told(state, a_word(state, "retry")).steps[1].family is not None
-
-
 def test_what_was_excluded_is_waited_through_again() -> None:
     """R2-20, F40: a step behind an excluded one begins when what that one needed has ended."""
     graph = a_graph("a()", "b()<-a", "c()<-b")
@@ -191,13 +165,6 @@ def test_what_was_excluded_is_waited_through_again() -> None:
 
     assert what_happens(state, "retry") == ["run retried, generation 2: a c", "a#2 dispatched"]
     assert what_happens(anew, "a done") == ["a#2 completed", "c#1 dispatched"]
-
-
-def test_code_none_of_whose_calls_ended_has_no_journal() -> None:
-    """D2-13, F40: what was stopped is asked for anew."""
-    state = a_run(a_graph("a()"), "a calls:x", "a failed", "report")
-
-    assert told(state, a_word(state, "retry")).steps[0].family is None
 
 
 def test_a_list_that_could_not_be_gathered_is_gathered_again() -> None:
@@ -214,8 +181,8 @@ def test_a_list_that_began_anew_takes_nothing_along_any_more() -> None:
     graph = a_graph("l()!cascade", "z()<-l", "bad()", l=LIST)
     state = a_run(graph, "l has:x", "l[x] failed", "bad failed", "report")
 
-    assert state.steps[0].cascades
-    assert not told(state, a_word(state, "retry")).steps[0].cascades
+    assert state.steps[0].cascades is True
+    assert told(state, a_word(state, "retry")).steps[0].cascades is False
 
 
 @pytest.mark.parametrize(
@@ -252,3 +219,44 @@ def test_how_needs_ended_is_counted_from_how_they_stand(history: list[str]) -> N
     ]
 
     assert restored(graph, stored) == list(state.steps)
+
+
+def test_what_was_excluded_and_passed_is_waited_through_anew() -> None:
+    """R2-20, F40: the first time it let its dependents go; now its own need begins again."""
+    graph = a_graph("a()", "b()<-a", "c()<-b")
+    state = a_run(graph, "a done", "c failed", "report", excluded=["b"])
+    anew = told(state, a_word(state, "a retry"))
+
+    assert what_happens(state, "a retry") == ["run retried, generation 2: a c", "a#2 dispatched"]
+    assert what_happens(anew, "a done") == ["a#2 completed", "c#2 dispatched"]
+
+
+def test_two_lists_are_both_opened_again() -> None:
+    """F40, F13: each with those of its members that were bad; the very first member as well."""
+    graph = a_graph("l()!tolerate", "m()!tolerate", l=LIST, m=LIST)
+    state = a_run(graph, "l has:x", "m has:y", "l[x] failed", "m[y] failed", "report")
+
+    assert what_happens(state, "retry") == [
+        "run retried, generation 2: l[x] m[y] (l) (m)",
+        "l[x]#2 dispatched",
+        "m[y]#2 dispatched",
+    ]
+    assert "l[x]" in what_happens(state, "l[x] retry")[0]
+
+
+def test_a_member_of_an_earlier_generation_cannot_be_named() -> None:
+    """F40: its list was made anew without it."""
+    done = ("l has:x", "l[x] done", "l gathered", "report")
+    state = after(a_run(a_graph("l()", l=LIST), *done), "l retry", *done)
+    earlier = inp.RetryRequested("once more", "ann", 1)
+
+    assert decide(state, [earlier]).verdicts == (Verdict.LATE,)
+    assert what_happens(state, "l[x] retry")[0] == "run retried, generation 3: l[x] (l)"
+
+
+def test_a_failure_that_a_quorum_bore_is_still_borne() -> None:
+    """R2-17, F40: what stays as it is degrades the run as before."""
+    graph = a_graph("l()", "z()", l={"each": EachSpec(quorum_count=1)})
+    state = a_run(graph, "l has:x,y", "l[x] failed", "l[y] done", "l gathered", "z done", "report")
+
+    assert (state.tolerated, told(state, a_word(state, "z retry")).tolerated) == (1, 1)
