@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from builders import WAIT, a_graph, a_run, after, decided, what_happens
@@ -56,7 +58,9 @@ def test_what_nobody_asked_is_late(
     steps: tuple[str, ...], history: list[str], given: inp.Input
 ) -> None:
     """R2-13: an answer for a step of another kind, or for one that waits or has begun."""
-    changes = {name: each for name, each in (("w", WAIT), ("l", LIST)) if name in str(steps)}
+    changes: dict[str, Any] = {
+        name: each for name, each in (("w", WAIT), ("l", LIST)) if name in str(steps)
+    }
     state = a_run(a_graph(*steps, **changes), *history)
 
     assert (decide(state, [given]).events, decide(state, [given]).verdicts) == ((), (Verdict.LATE,))
