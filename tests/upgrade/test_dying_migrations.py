@@ -38,7 +38,7 @@ def test_an_upgrade_killed_at_any_statement_is_made_or_not(
     assert catalogue(before) == catalogue(database)
 
 
-@pytest.mark.parametrize("when", ["before 3", "before 8", "after 12"])
+@pytest.mark.parametrize("when", ["before 3", "after 12"])
 def test_a_rival_ends_what_a_killed_migration_began(
     before: Database, database: Database, when: str
 ) -> None:
