@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from builders import a_graph, a_run
+from builders import a_graph, a_run, after
 from flowrunner.core.beginning import KEYS_PER_EVENT
+from flowrunner.core.decision import Gather, Judge, Render
 from flowrunner.core.graph import EachSpec, Overflow, RepeatSpec
 from flowrunner.core.model import Family, Ref, RunState
+from flowrunner.core.readiness import outstanding
 
 
 def family_of(state: RunState) -> Family:
@@ -26,11 +28,11 @@ def test_a_list_in_full() -> None:
     assert family_of(state) == Family(2, 3, live=3, released=2, needed=1, items=Ref("list"))
     assert children(state, 2) == [("l[x]", 0, 0), ("l[y]", 0, 1), ("l[z]", 0, 2)]
     assert [step.waiting for step in list(state.steps)[2:]] == [0, 0, 1]
-    after = a_run(a_graph("l()", "o()", l={"each": each}), "l has:x,y,z,w", "l[x] done")
-    assert family_of(after) == Family(
+    later = after(state, "l[x] done")
+    assert family_of(later) == Family(
         2, 3, live=2, completed=1, released=3, needed=1, items=Ref("list")
     )
-    assert after.steps[4].waiting == 0
+    assert later.steps[4].waiting == 0
 
 
 def test_a_long_list_is_one_family_in_several_events() -> None:
@@ -62,3 +64,14 @@ def test_calls_in_full() -> None:
 
     assert family_of(state) == Family(size=2, live=1, completed=1, calls=(("x", 2), ("y", 3)))
     assert children(state, 2) == [("a/x", 0, None), ("a/y", 0, None)]
+
+
+def test_a_restart_asks_for_what_a_family_has_to_say() -> None:
+    """P4, I6: a list is gathered and a loop judged once all of its children have ended."""
+    graph = a_graph("l()", "r()", l={"each": EachSpec()}, r={"repeat": RepeatSpec(at_most=3)})
+    state = a_run(graph, "l has:x,y", "l[x] done")
+
+    assert list(outstanding(state)) == []
+    assert list(outstanding(after(state, "l[y] done"))) == [Gather(0)]
+    assert list(outstanding(after(state, "r[1] done"))) == [Judge(1, 1)]
+    assert list(outstanding(after(state, "l[y] stop"))) == [Render(partial=True)]

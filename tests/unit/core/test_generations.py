@@ -252,6 +252,9 @@ def test_a_member_of_an_earlier_generation_cannot_be_named() -> None:
 
     assert decide(state, [earlier]).verdicts == (Verdict.LATE,)
     assert what_happens(state, "l[x] retry")[0] == "run retried, generation 3: l[x] (l)"
+    bad = (*done[:3], "z failed", "report")
+    failed = after(a_run(a_graph("l()", "z()", l=LIST), *bad), "l retry", *bad)
+    assert decide(failed, [inp.RetryRequested("once more", "ann", 2)]).events == ()
 
 
 def test_a_failure_that_a_quorum_bore_is_still_borne() -> None:
