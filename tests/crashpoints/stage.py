@@ -124,8 +124,8 @@ class Stage:
         """End a session. Nobody who is cancelled meanwhile can leave this half done."""
         self._killer.execute("SELECT pg_terminate_backend(%s)", (pid,))
 
-    async def _clear(self) -> None:
-        """Wait for the dead's last statements, and forget all runs."""
+    async def calm(self) -> None:
+        """Wait for the last statements of the dead: what they sent before may still be executed."""
         leaving = self.backends.leaving
 
         async def quiet() -> bool:
@@ -136,6 +136,10 @@ class Stage:
             return not leaving
 
         await until(quiet)
+
+    async def _clear(self) -> None:
+        """Forget all runs, when the dead have had their last word."""
+        await self.calm()
         await self.admin.execute(RESET.encode())
 
 
@@ -260,7 +264,8 @@ class _Drive:
             await self._pass(20)
 
     async def _outage(self) -> None:
-        """Let everybody who was at work be dead for an hour."""
+        """Let everybody who was at work be dead for an hour: a renewal of theirs was before that."""
+        await self._stage.calm()
         await self._stage.admin.execute("UPDATE workers SET expires_at = now() - interval '1 hour'")
         await self._pass(60)
 
