@@ -14,6 +14,10 @@ from errno import EINVAL
 from pathlib import Path
 from typing import IO, cast
 
+from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
+
+from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
+
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
@@ -24,6 +28,7 @@ class AgentCommand:
     *env* is the whole environment but for HOME and TMPDIR, which are private to the task; `{HOME}`
     in a value of it or in *argv* stands for that folder, and *home* is what lies there at first.
     *stdin* is what the agent reads, or where it reads from; that is closed here once it has it.
+    Behind *gate* it may write nothing but HOME and TMPDIR.
     """
 
     argv: tuple[str, ...]
@@ -32,6 +37,8 @@ class AgentCommand:
     stdin: bytes | IO[bytes]
     output_cap: int
     home: Mapping[str, str] = field(default_factory=dict[str, str])
+    gate: Gate = OPEN
+    gate: Gate = OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +98,8 @@ async def spawn(
         if isinstance(command.stdin, bytes):
             await asyncio.to_thread(_fill, prompt, command.stdin)
         argv, env = _settle(command, folder)
+        own = (Path(env["HOME"]), Path(env["TMPDIR"]))
+        argv = wrap(command.gate, argv, cwd=command.cwd, writable=own)
         leash_end, leash = _pipe(theirs, ours)
         streams = [_pipe(ours, theirs) for _ in range(3)]
         status_end, stdout_end, stderr_end = (written.fileno() for _, written in streams)
@@ -124,17 +133,21 @@ def _settle(command: AgentCommand, folder: Path) -> tuple[tuple[str, ...], dict[
     home, scratch = folder / "home", folder / "tmp"
     home.mkdir(mode=0o700)
     scratch.mkdir(mode=0o700)
-    private = {"HOME": str(home), "TMPDIR": str(scratch)}
-    if not command.home:
-        return command.argv, {**command.env, **private}
-    for name, text in command.home.items():
+    argv, env = command.argv, dict(command.env)
+    if command.home:
+        _furnish(home, command.home)
+        env = {name: text.replace("{HOME}", str(home)) for name, text in env.items()}
+        argv = tuple(word.replace("{HOME}", str(home)) for word in argv)
+    argv = wrap(command.gate, argv, cwd=command.cwd, writable=(home, scratch))
+    return argv, {**env, "HOME": str(home), "TMPDIR": str(scratch)}
+
+
+def _furnish(home: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
         file = home / name
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
-    env = {name: text.replace("{HOME}", str(home)) for name, text in command.env.items()}
-    argv = tuple(word.replace("{HOME}", str(home)) for word in command.argv)
-    return argv, {**env, **private}
 
 
 def _source(stdin: bytes | IO[bytes], folder: Path) -> IO[bytes]:

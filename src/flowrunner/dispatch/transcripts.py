@@ -54,6 +54,10 @@ class TranscriptWriter:
         """Take the next bytes of a stream."""
         self._take(stream, self._decoders[stream].feed(piece))
 
+    def note(self, text: str) -> None:
+        """Take text that is no output of the agent's, but about it."""
+        self._take("system", text)
+
     def close(self) -> None:
         """Nothing follows. What is left is sent, and what was not kept is counted (P11)."""
         for stream in ("text", "stderr"):

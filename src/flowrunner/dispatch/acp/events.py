@@ -10,9 +10,10 @@ ToolStatus: TypeAlias = Literal["running", "completed", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A piece of the answer."""
+    """A piece of the answer. Another *message_id* begins anew, such as after a broken stream."""
 
     text: str
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

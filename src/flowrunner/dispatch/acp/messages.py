@@ -14,6 +14,7 @@ from flowrunner.wire.tasks import shortened, storable
 METHOD_NOT_FOUND, INVALID_REQUEST = -32601, -32600
 _NOISE_CHARACTERS = 500
 _HEAD_BYTES = 4096
+_MOST = 10**15
 
 Json: TypeAlias = Mapping[str, Any]
 Id: TypeAlias = int | str
@@ -101,7 +102,7 @@ def count_at(value: Json, *names: str) -> int | None:
     """Return the first of the named values that is a plausible count."""
     for name in names:
         found = value.get(name)
-        if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < 1e15:
+        if isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found <= _MOST:
             return int(found)
     return None
 
@@ -110,7 +111,7 @@ def parts_at(value: Json, name: str) -> list[Json]:
     """Return the objects of the list called *name*."""
     found = value.get(name)
     parts = cast("list[object]", found) if isinstance(found, list) else []
-    return [section(part) for part in parts if isinstance(part, Mapping)]
+    return [cast("Json", part) for part in parts if isinstance(part, Mapping)]
 
 
 def _message(found: object, line: Line) -> Incoming:

@@ -59,8 +59,9 @@ class ToolUse:
 
 @dataclass(slots=True)
 class Group:
-    """What was said without a tool call in between."""
+    """One message, or what was said of it since the last tool call."""
 
+    message_id: str = ""
     text: str = ""
     dropped: int = 0
 
@@ -83,7 +84,7 @@ class Recorder:
         """Record *event*, heard at *now* (monotonic seconds)."""
         match event:
             case Said():
-                self._say(event.text)
+                self._say(event)
             case Thought():
                 self.on_piece(Piece("thought", event.text))
             case ToolTold():
@@ -109,14 +110,16 @@ class Recorder:
             text = notice.sub("", text)
         return Captured(text.strip(), group.dropped, text.count(REPLACEMENT))
 
-    def _say(self, text: str) -> None:
-        if any(notice.fullmatch(text) for notice in self.notices):
-            self.on_piece(Piece("notice", shortened(text.strip(), _NOTICE_CHARACTERS)))
+    def _say(self, said: Said) -> None:
+        if any(notice.fullmatch(said.text) for notice in self.notices):
+            self.on_piece(Piece("notice", shortened(said.text.strip(), _NOTICE_CHARACTERS)))
             return
-        self.on_piece(Piece("text", text))
-        kept = text[: max(0, self.cap - len(self._group.text))]
+        self.on_piece(Piece("text", said.text))
+        if said.message_id != self._group.message_id:
+            self._part(said.message_id)
+        kept = said.text[: max(0, self.cap - len(self._group.text))]
         self._group.text += kept
-        self._group.dropped += len(text[len(kept) :].encode("utf-8", errors="replace"))
+        self._group.dropped += len(said.text[len(kept) :].encode("utf-8", errors="replace"))
 
     def _tool(self, event: ToolTold, now: float) -> None:
         tool = self.tools.get(event.call_id)
@@ -138,11 +141,11 @@ class Recorder:
         if before != (tool.title, tool.arguments, tool.status):
             self.on_piece(Piece("tool", tool_line(tool)))
 
-    def _part(self) -> None:
-        """A tool call comes: what was said before is not the end of the answer."""
+    def _part(self, message_id: str = "") -> None:
+        """What was said before is not the end of the answer, if anything follows."""
         if self._group.text.strip():
             self._last = self._group
-        self._group = Group()
+        self._group = Group(message_id)
 
     def _count(self, event: TokensTold) -> None:
         known = self.told_tokens or Tokens(0, 0)

@@ -39,9 +39,10 @@ def events_of(params: Json) -> list[Event]:
     update = section(params.get("update"))
     match update.get("sessionUpdate"):
         case "agent_message_chunk":
-            return [*_text(Said, update), *_tokens(update)]
+            return [*_said(update), *_tokens(update)]
         case "agent_thought_chunk":
-            return [*_text(Thought, update), *_tokens(update)]
+            thought = _text(update)
+            return [*([Thought(thought)] if thought else []), *_tokens(update)]
         case "tool_call" | "tool_call_update":
             return _tool(update)
         case "plan":
@@ -74,12 +75,16 @@ def size_of(found: object) -> int:
     return size
 
 
-def _text(kind: type[Said | Thought], update: Json) -> list[Event]:
-    content = section(update.get("content"))
-    text = text_at(content, "text") or text_at(section(content, "resource"), "text")
+def _said(update: Json) -> list[Event]:
+    text = _text(update)
     if text and section(update, "_meta", "claudeCode").get("kind") == "information":
         return [Noted(text)]  # The program's own words among the model's.
-    return [kind(text)] if text else []
+    return [Said(text, text_at(update, "messageId"))] if text else []
+
+
+def _text(update: Json) -> str:
+    content = section(update.get("content"))
+    return text_at(content, "text") or text_at(section(content, "resource"), "text")
 
 
 def _tokens(update: Json) -> list[Event]:
