@@ -16,8 +16,6 @@ from typing import IO, cast
 
 from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
 
-from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
-
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
 
@@ -37,7 +35,6 @@ class AgentCommand:
     stdin: bytes | IO[bytes]
     output_cap: int
     home: Mapping[str, str] = field(default_factory=dict[str, str])
-    gate: Gate = OPEN
     gate: Gate = OPEN
 
 
@@ -98,8 +95,6 @@ async def spawn(
         if isinstance(command.stdin, bytes):
             await asyncio.to_thread(_fill, prompt, command.stdin)
         argv, env = _settle(command, folder)
-        own = (Path(env["HOME"]), Path(env["TMPDIR"]))
-        argv = wrap(command.gate, argv, cwd=command.cwd, writable=own)
         leash_end, leash = _pipe(theirs, ours)
         streams = [_pipe(ours, theirs) for _ in range(3)]
         status_end, stdout_end, stderr_end = (written.fileno() for _, written in streams)

@@ -82,7 +82,7 @@ OPEN = Gate()
 def wrap(
     gate: Gate, argv: Sequence[str], *, cwd: Path, writable: Sequence[Path]
 ) -> tuple[str, ...]:
-    """Return how to start *argv* in *cwd* behind *gate*, with *writable* as its only own folders."""
+    """Return how to start *argv* in *cwd* behind *gate*, which leaves it *writable* and no more."""
     if gate == OPEN:
         return tuple(argv)
     folders = [str(folder) for folder in writable]

@@ -1,0 +1,66 @@
+"""Where a probe tries to write: all file systems of a project, git's folders, and outside."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from flowrunner.evidence.git import run_git
+
+_SEARCHED = 200
+
+
+def targets_in(project: Path) -> Iterator[tuple[str, str, str]]:
+    """A folder, a file and a folder in it: for the root, each mount below it, and git's own."""
+    root = project.resolve()
+    places = [root, *mounts_below(root), *_git_folders(root)]
+    for folder in dict.fromkeys(places):
+        file = deeper = ""
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry, _ in zip(entries, range(_SEARCHED), strict=False):
+                if not file and entry.is_file(follow_symlinks=False):
+                    file = entry.path if os.access(entry.path, os.R_OK) else ""
+                elif not deeper and entry.is_dir(follow_symlinks=False):
+                    deeper = entry.path
+        yield str(folder), file, deeper
+
+
+def mounts_below(root: Path) -> Iterator[Path]:
+    """Yield where other file systems begin inside *root*."""
+    with suppress(OSError):
+        text = Path("/proc/self/mountinfo").read_bytes()
+        for line in text.splitlines():
+            path = Path(os.fsdecode(_unescaped(line.split()[4])))
+            if path != root and path.is_relative_to(root) and path.is_dir():
+                yield path
+
+
+def _unescaped(name: bytes) -> bytes:
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), name)
+
+
+def _git_folders(root: Path) -> Iterator[Path]:
+    """A worktree keeps its own elsewhere."""
+    found = run_git(root, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
+    if isinstance(found, bytes):
+        for line in found.splitlines():
+            yield Path(os.fsdecode(line))
+
+
+def outside_of(project: Path, room: Path) -> list[str]:
+    candidates = (project.resolve().parent, room, room.parent, Path(tempfile.gettempdir()))
+    more = (Path("/var/tmp"), Path("/dev/shm"), Path("/dev"), Path("/run"), Path("/etc"))  # noqa: S108
+    return [str(path) for path in dict.fromkeys((*candidates, *more)) if path.is_dir()]
+
+
+def disks() -> list[str]:
+    """A disk of this machine, if there is one: opening it for writing does not write."""
+    with suppress(OSError):
+        for entry in Path("/dev").iterdir():
+            if entry.is_block_device() and not entry.name.startswith(("loop", "zram", "ram")):
+                return [str(entry)]
+    return []
