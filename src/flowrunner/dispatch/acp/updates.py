@@ -26,6 +26,7 @@ _STATUS: dict[str, ToolStatus] = {
     "cancelled": "failed",
 }
 
+_OWN_WORDS = frozenset({"information", "informational"})
 _CACHED = (
     "cachedReadTokens",
     "cachedWriteTokens",
@@ -77,7 +78,7 @@ def size_of(found: object) -> int:
 
 def _said(update: Json) -> list[Event]:
     text = _text(update)
-    if text and section(update, "_meta", "claudeCode").get("kind") == "information":
+    if text and section(update, "_meta", "claudeCode").get("kind") in _OWN_WORDS:
         return [Noted(text)]  # The program's own words among the model's.
     return [Said(text, text_at(update, "messageId"))] if text else []
 
@@ -108,13 +109,18 @@ def tokens_of(usage: Json) -> tuple[int, int]:
     return given + sum(count_at(usage, name) or 0 for name in _CACHED), output
 
 
+def _result_size(update: Json) -> int:
+    results = [part.get("content") for part in parts_at(update, "content")]
+    shown = section(update, "_meta", "terminal_output_delta").get("data")
+    return size_of(results) or size_of(shown) or size_of(update.get("rawOutput"))
+
+
 def _tool(update: Json) -> list[Event]:
     call_id = text_at(update, "toolCallId")
     status = _STATUS.get(text_at(update, "status"))
     size = None
     if status in {"completed", "failed"}:
-        results = [part.get("content") for part in parts_at(update, "content")]
-        size = size_of(results) or size_of(update.get("rawOutput"))
+        size = _result_size(update)
     told = ToolTold(
         call_id=call_id,
         title=text_at(update, "title"),

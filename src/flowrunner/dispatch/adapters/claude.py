@@ -60,6 +60,7 @@ CLAUDE = Adapter(
     headless=_headless,
     headless_package=_PROGRAM,
     usage="reply",
+    notices=(re.compile(r"\*\*Warning:\*\* We're changing auto mode [^\n]*\s*"),),
     in_band=(
         re.compile(r"(?:Failed to authenticate\. )?API Error: "),
         re.compile(r"Claude(?: AI)? usage limit reached"),

@@ -55,7 +55,7 @@ CODEX = Adapter(
     notices=(re.compile(r"Warning: Model metadata for `[^`\n]*` not found\.[^\n]*\s*"),),
     in_band=(
         re.compile(r'\{\s*"error"\s*:'),
-        re.compile(r"You've hit your usage limit"),
+        re.compile(r"You.ve hit your usage limit|We.re currently experiencing high demand"),
         re.compile(r"(?:stream disconnected|unexpected status|exceeded retry limit|error sending)"),
     ),
 )

@@ -35,5 +35,7 @@ COPILOT = Adapter(
         re.compile(r"Info: Disabled tools: [^\n]*\s*"),
         re.compile(r"Info: Request failed due to a transient API error\. Retrying\.\.\.\s*"),
     ),
-    in_band=(re.compile(r"Error: (?:Authentication failed with provider|[45]\d\d )"),),
+    in_band=(
+        re.compile(r"Error: (?:Authentication failed with|Failed to get response|[45]\d\d )"),
+    ),
 )

@@ -41,8 +41,9 @@ _LOGIN = re.compile(
 )
 _MODEL = re.compile(r"model.{0,80}(?:not found|not exist|unknown|not supported)", re.IGNORECASE)
 _PASSING = re.compile(
-    r"overloaded|timed? ?out|ECONN|ENOTFOUND|EAI_AGAIN|socket|terminated|disconnected|network"
-    r"|connection|unavailable|bad gateway|transport|unexpected EOF|fetch failed",
+    r"overloaded|\btimed? ?out|ECONN|ENOTFOUND|EAI_AGAIN|socket|terminated|disconnected|network"
+    r"|connection|unavailable|high demand|temporary"
+    r"|bad gateway|transport|unexpected EOF|fetch failed",
     re.IGNORECASE,
 )
 _QUOTAS, _LOGINS, _REQUESTS = frozenset({402, 429}), frozenset({401, 403}), frozenset({400, 422})
@@ -74,7 +75,7 @@ def classify(text: str, now: datetime, status: int | None = None) -> Failure:
 
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
-_AMOUNT = r"(\d+(?:\.\d+)?)\s*(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)\b"
+_AMOUNT = r"(\d+(?:\.\d+)?)\s*(days?|d|hours?|hrs?|h|minutes?|mins?|ms|m|seconds?|secs?|s)(?![a-z])"
 _IN = re.compile(
     r"(?:try again in|retry(?:ing)? in|retry[- _]?after|retrydelay|resets? in|wait)\W{0,4}"
     rf"((?:{_AMOUNT}[\s,]*(?:and\s+)?)+)",
@@ -101,7 +102,8 @@ def _moment(text: str, now: datetime) -> datetime | None:
         return datetime.fromtimestamp(seconds, UTC)
     if told := _IN.search(text):
         amounts = re.findall(_AMOUNT, told[1], re.IGNORECASE)
-        return now + timedelta(seconds=sum(_seconds(n, unit) for n, unit in amounts))
+        seconds = sum(_seconds(number, unit) for number, unit in amounts)
+        return now + timedelta(seconds=min(seconds, _LONGEST.total_seconds() * 2))
     if told := _PLAIN.search(text):
         return now + timedelta(seconds=int(told[1]))
     if told := _OCLOCK.search(text):
