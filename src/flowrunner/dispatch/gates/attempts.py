@@ -23,6 +23,8 @@ from typing import TypedDict
 _PTRACE_ATTACH, _PTRACE_DETACH = 16, 17
 _LINGER_SECONDS = 3.0
 _HOPEFUL_DESCRIPTORS = range(3, 64)
+_SETTINGS = ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper")
+"""By these root makes the kernel run or do something outside of every gate."""
 
 
 class Plan(TypedDict):
@@ -77,6 +79,8 @@ def _all(plan: Plan) -> Iterator[Attempt]:
             yield "content", "unlink", str(deeper), lambda path=deeper: _would_unlink(path)
     for outside in plan["outside"]:
         yield "outside", "create", outside, lambda at=outside: _create(Path(at) / name)
+    for setting in _SETTINGS:
+        yield "outside", "open", setting, lambda at=setting: _open(Path(at), os.O_WRONLY)
     for device in plan["devices"]:
         yield "devices", "open", device, lambda at=device: _open(Path(at), os.O_WRONLY)
     nonce = plan["nonce"]

@@ -103,13 +103,16 @@ def program(module: str) -> tuple[str, ...]:
 
 
 def _bubblewrap(bwrap: str, folders: Sequence[str]) -> tuple[str, ...]:
-    """Its safe form: without its own user namespace and all capabilities gone, root gets out."""
+    """Its safe form: without its own user namespace and all capabilities gone, root gets out.
+
+    Root needs no capability to write /proc/sys, and its core_pattern names a program for outside.
+    """
     binds = [word for folder in folders for word in ("--bind", folder, folder)]
     return (
         *("/bin/sh", "-c", _DEAF, "sh", bwrap),
         *("--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
         *("--unshare-pid", "--unshare-ipc", "--die-with-parent"),
-        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
+        *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"),
         *binds,
         "--",
     )

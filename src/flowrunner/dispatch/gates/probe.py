@@ -25,6 +25,7 @@ _SECONDS = 30.0
 _PROMPT_SECONDS = 2.0
 """Below what a left-behind process of ours lingers."""
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+_CREATED = (Right.OUTSIDE, "create")
 _DECOY = ("/bin/sh", "-c", "read _ignored", "decoy")
 
 
@@ -146,11 +147,7 @@ def _judged(gate: Gate, said: Said, seen: _Seen) -> tuple[tuple[Attempt, ...], f
     A file that was created outside may lie in a private copy: only the outside can tell.
     """
     tried = [Attempt(Right(a), b, c, d) for a, b, c, d in said.get("outcomes", ())]
-    failed = [
-        attempt
-        for attempt in tried
-        if attempt.errno == 0 and attempt.right not in {Right.OUTSIDE, Right.SIGNALS}
-    ]
+    failed = [attempt for attempt in tried if attempt.errno == 0 and not _is_seen(attempt)]
     failed += [Attempt(Right.OUTSIDE, "create", place, 0) for place in seen.escaped]
     if seen.is_dead:
         failed.append(Attempt(Right.SIGNALS, "kill", "a process of ours", 0))
@@ -161,6 +158,10 @@ def _judged(gate: Gate, said: Said, seen: _Seen) -> tuple[tuple[Attempt, ...], f
             failed.append(Attempt(Right.SURVIVAL, "double fork", "a process of its own", 0))
     broken = {attempt.right for attempt in failed}
     return tuple(sorted(failed)), frozenset(rights - broken) & gate.rights
+
+
+def _is_seen(attempt: Attempt) -> bool:
+    return attempt.right is Right.SIGNALS or (attempt.right, attempt.name) == _CREATED
 
 
 def _run(command: Sequence[str], project: Path) -> tuple[Said, str, bool]:

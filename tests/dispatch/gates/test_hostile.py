@@ -1,0 +1,175 @@
+"""A hostile agent under our supervisor, behind every gate, as root and as a normal user."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.gates import stage
+from flowrunner.dispatch.gates.gate import Gate, Right
+
+each_gate = pytest.mark.parametrize("name", stage.GATES)
+each_user = pytest.mark.parametrize("user", stage.USERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A hostile agent's surroundings."""
+
+    who: stage.Actor
+    folder: Path
+    project: Path
+    nonce: str
+
+    def plan(self, through: Gate, service: int, *, stays: bool = False) -> dict[str, object]:
+        outside = [self.folder, self.folder / "room", *stage.SHARED]
+        return {
+            "project": str(self.project),
+            "outside": [str(place) for place in outside],
+            "rights": sorted(through.rights),
+            "service": service,
+            "mark": stage.MARK,
+            "nonce": self.nonce,
+            "stays": stays,
+        }
+
+
+@pytest.fixture
+def scene(user: str) -> Generator[Scene]:
+    """A project and a folder of the user's own."""
+    who = stage.actor(user)
+    with stage.ground(who.user) as folder:
+        project = stage.a_project(folder, who.user)
+        yield Scene(who, folder, project, f"hostile-{secrets.token_hex(8)}")
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError("the condition did not come true")
+        time.sleep(0.02)
+
+
+def attacked(scene: Scene, through: Gate) -> dict[str, Any]:
+    """Let the agent try all that *through* claims to forbid; the service is attacked, too."""
+    with stage.service(scene.who, scene.project, scene.nonce) as service:
+        plan = scene.plan(through, service.pid)
+        argv = stage.hostile_argv(scene.who, plan)
+        end = stage.ended(stage.start_play(scene.who, through, argv, scene.folder))
+        end["service_lives"] = service.poll() is None
+    return end
+
+
+@each_user
+@each_gate
+def test_nothing_of_a_project_is_changed(name: str, scene: Scene) -> None:
+    """P8, I8, F55, F56: 0 bytes, and 0 metadata where the gate claims it; nothing else is touched."""
+    through = stage.gate(name)
+    look = stage.snapshot if Right.METADATA in through.rights else stage.contents
+    before, head = look(scene.project), stage.git(scene.project, "rev-parse", "HEAD")
+
+    end = attacked(scene, through)
+
+    assert (end["cause"], end["exit_code"]) == ("ended", 0), end["stderr_tail"]
+    worked = {tuple(pair) for pair in json.loads(end["output"]["text"])}
+    assert worked <= {("outside", "elsewhere"), ("survival", "outlive")}
+    assert look(scene.project) == before
+    assert stage.git(scene.project, "rev-parse", "HEAD") == head
+
+
+@each_user
+@each_gate
+def test_nothing_outside_is_created_and_nobody_is_left(name: str, scene: Scene) -> None:
+    """P8, P12, F36, F56: what it wrote lay in a HOME that is gone, links out of it led nowhere."""
+    through = stage.gate(name)
+
+    end = attacked(scene, through)
+
+    places = scene.plan(through, 0)["outside"]
+    assert isinstance(places, list)
+    assert [place for place in places if (Path(place) / scene.nonce).exists()] == []
+    assert list((scene.folder / "room").iterdir()) == []
+    assert end["service_lives"]
+    assert stage.left_behind(scene.nonce) == []
+
+
+@each_user
+@each_gate
+def test_an_agent_that_is_stopped_has_its_last_word(name: str, scene: Scene) -> None:
+    """P12, F36: SIGTERM reaches the agent behind its gate, and the gate waits for it to end."""
+    through = stage.gate(name)
+    plan = {**scene.plan(through, 1, stays=True), "rights": ["survival"]}
+    argv = stage.hostile_argv(scene.who, plan)
+
+    end = stage.ended(stage.start_play(scene.who, through, argv, scene.folder, stops=True))
+
+    assert end["output"]["text"].endswith("last word\n")
+    assert (end["cause"], end["exit_code"]) == ("stopped", 3)
+    assert stage.left_behind(scene.nonce) == []
+
+
+@each_user
+@each_gate
+def test_nobody_outlives_a_supervisor_that_is_killed(name: str, scene: Scene) -> None:
+    """P3, P12: with processes of its own even who left the session and ignores SIGTERM ends."""
+    through = stage.gate(name)
+    if Right.SURVIVAL not in through.rights:
+        pytest.skip(f"{name} does not cover this: docs/read-only.md says so")
+    plan = {**scene.plan(through, 1, stays=True), "rights": ["survival"]}
+    argv = stage.hostile_argv(scene.who, plan)
+    playing = stage.start_play(scene.who, through, argv, scene.folder)
+    assert playing.stderr is not None
+    playing.stderr.readline()
+
+    supervisors = [pid for pid in stage.left_behind(scene.nonce) if _is_supervisor(pid)]
+    playing.send_signal(signal.SIGSTOP)
+    for pid in supervisors:
+        os.kill(pid, signal.SIGKILL)
+    playing.kill()
+    playing.communicate()
+
+    assert supervisors
+    until(lambda: stage.left_behind(scene.nonce) == [])
+
+
+def _is_supervisor(pid: int) -> bool:
+    return b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3]
+
+
+@each_user
+@each_gate
+def test_how_an_agent_ended_is_told_through_the_gate(name: str, scene: Scene) -> None:
+    """F36: an exit code arrives as it was; a signal too, but for bubblewrap, which adds 128."""
+    through = stage.gate(name)
+    kill = ["/bin/sh", "-c", "kill -9 $$"]
+
+    code = stage.ended(
+        stage.start_play(scene.who, through, ["/bin/sh", "-c", "cat; exit 7"], scene.folder)
+    )
+    killed = stage.ended(stage.start_play(scene.who, through, kill, scene.folder))
+
+    assert (code["exit_code"], code["output"]["text"]) == (7, "prompt")
+    told = (killed["exit_code"], killed["signal"])
+    assert told == ((137, None) if through.bubblewrap else (None, 9))
+
+
+@each_user
+@each_gate
+def test_an_agent_that_does_not_exist_is_told(name: str, scene: Scene) -> None:
+    """P11: a program that is missing is not blamed on the gate, and is not tried again."""
+    through = stage.gate(name)
+
+    end = stage.ended(stage.start_play(scene.who, through, ["/nonexistent"], scene.folder))
+
+    assert end["exit_code"] == 127
+    assert "/nonexistent" in end["stderr_tail"]
