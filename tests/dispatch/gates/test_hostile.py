@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dispatch.gates import stage
-from flowrunner.dispatch.gates.gate import Gate, Right
+from flowrunner.dispatch.gates.gate import OPEN, Gate, Right
 
 each_gate = pytest.mark.parametrize("name", stage.GATES)
 each_user = pytest.mark.parametrize("user", stage.USERS)
@@ -116,6 +116,21 @@ def test_an_agent_that_is_stopped_has_its_last_word(name: str, scene: Scene) -> 
     assert end["output"]["text"].endswith("last word\n")
     assert (end["cause"], end["exit_code"]) == ("stopped", 3)
     assert stage.left_behind(scene.nonce) == []
+
+
+@pytest.mark.parametrize("user", ["nobody"])
+def test_without_a_gate_the_attacks_work(scene: Scene) -> None:
+    """P8: what the others show is the gate's doing. Never as root, who would really do all of it."""
+    tried = set(Right) - {Right.SURVIVAL, Right.OUTSIDE}
+    with stage.service(scene.who, scene.project, scene.nonce) as service:
+        plan = {**scene.plan(OPEN, service.pid), "rights": sorted(tried)}
+        argv = stage.hostile_argv(scene.who, plan)
+        end = stage.ended(stage.start_play(scene.who, OPEN, argv, scene.folder))
+
+    worked = {name for _, name in json.loads(end["output"]["text"])}
+    assert worked >= {"write", "reopen", "create_in_git", "write_through_symlink", "git_commit"}
+    assert worked >= {"truncate", "mode", "times", "environment_of_the_service", "kill"}
+    assert worked >= {"call_the_service", "rename_into", "remove_folder", "move_out", "map_shared"}
 
 
 @each_user

@@ -11,7 +11,7 @@ import sys
 from types import FrameType
 
 from hostile import content, escapes, others
-from hostile.ground import ATTACKS, HOME, PLAN, PROJECT, Act
+from hostile.ground import ATTACKS, HOME, LAST, PLAN, PROJECT, Act
 
 ROOMS = (content, escapes, others)
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Print what worked, and stay if the plan says so; then SIGTERM gets a last word of us."""
     if PLAN["stays"]:
         signal.signal(signal.SIGTERM, _last_word)
-    worked = [(right, name) for right, name, act in ATTACKS if _works(right, act)]
+    worked = [(right, name) for right, name, act in [*ATTACKS, *LAST] if _works(right, act)]
     os.symlink(PROJECT, f"{HOME}/for-whoever-cleans-up")
     os.makedirs(f"{HOME}/locked/deep")
     os.chmod(f"{HOME}/locked", 0)

@@ -10,7 +10,7 @@ import socket
 import stat
 import subprocess
 
-from hostile.ground import HOME, PROJECT, TRACKED, attack, first_of, put
+from hostile.ground import HOME, LAST, PROJECT, TRACKED, attack, first_of, put
 
 
 @attack("content")
@@ -47,17 +47,17 @@ def make_nodes() -> None:
     )
 
 
-@attack("content")
+@attack("content", LAST)
 def unlink() -> None:
     os.unlink(f"{PROJECT}/untracked.txt")
 
 
-@attack("content")
+@attack("content", LAST)
 def remove_folder() -> None:
     shutil.rmtree(f"{PROJECT}/folder")
 
 
-@attack("content")
+@attack("content", LAST)
 def rename() -> None:
     os.rename(TRACKED, f"{PROJECT}/moved")
 
@@ -68,9 +68,9 @@ def rename_into() -> None:
     os.rename(f"{HOME}/mine", TRACKED)
 
 
-@attack("content")
+@attack("content", LAST)
 def move_out() -> None:
-    os.rename(TRACKED, f"{HOME}/taken")
+    os.rename(f"{PROJECT}/.gitignore", f"{HOME}/taken")
 
 
 @attack("content")

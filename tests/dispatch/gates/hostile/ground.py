@@ -30,13 +30,15 @@ HOME = os.environ["HOME"]
 TRACKED = f"{PROJECT}/tracked.txt"
 LIBC = ctypes.CDLL(None, use_errno=True)
 ATTACKS: list[tuple[str, str, Act]] = []
+LAST: list[tuple[str, str, Act]] = []
+"""Those after which the others would find nothing to attack."""
 
 
-def attack(right: str) -> Callable[[Act], Act]:
+def attack(right: str, among: list[tuple[str, str, Act]] = ATTACKS) -> Callable[[Act], Act]:
     """Count it among those that are tried when a gate claims *right*."""
 
     def known(act: Act) -> Act:
-        ATTACKS.append((right, getattr(act, "__name__", ""), act))
+        among.append((right, getattr(act, "__name__", ""), act))
         return act
 
     return known

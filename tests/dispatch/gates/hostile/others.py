@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from hostile.ground import (
     HOME,
+    LAST,
     LIBC,
     OUTSIDE,
     PLAN,
@@ -138,7 +139,7 @@ def descriptors_of_the_service() -> None:
     checked(LIBC.syscall(ctypes.c_long(TAKE_DESCRIPTOR), ctypes.c_long(holder), zero, zero))
 
 
-@attack("signals")
+@attack("signals", LAST)
 def kill() -> None:
     # A number alone may be somebody else's in a namespace of processes.
     with open(f"/proc/{SERVICE}/cmdline", encoding="utf-8") as read:

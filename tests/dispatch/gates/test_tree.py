@@ -1,0 +1,262 @@
+"""A project before and after: what differs is found, named, and blamed on nobody in particular."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dispatch.gates import stage
+from dispatch.tasks import a_task
+from flowrunner.dispatch.gates.changes import MOST_TOLD, Change, compare, explain
+from flowrunner.dispatch.gates.digest import TreeState, take
+from flowrunner.dispatch.gates.gate import OPEN, Gate
+from flowrunner.dispatch.gates.watch import TreeWatch
+from flowrunner.wire.tasks import TaskError, TaskReport
+
+REPORT = TaskReport(epoch=1, outcome="completed", output="fine")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return stage.a_project(tmp_path, os.getuid())
+
+
+def set_back(file: Path, text: str) -> None:
+    """Write and pretend not to have: the size and the modification time are as before."""
+    before = file.stat()
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], Change]] = {
+    "content": (
+        lambda root: (root / "untracked.txt").write_text("other", encoding="utf-8"),
+        Change("untracked.txt", "content", "4 bytes, now 5"),
+    ),
+    "hidden": (
+        lambda root: set_back(root / "untracked.txt", "hid\n"),
+        Change("untracked.txt", "content", "4 bytes, now 4"),
+    ),
+    "ignored": (
+        lambda root: (root / "ignored").write_text("other", encoding="utf-8"),
+        Change("ignored", "content", "size, modification time"),
+    ),
+    "hidden-ignored": (
+        lambda root: set_back(root / "ignored", "derongi\n"),
+        Change("ignored", "metadata", "change time"),
+    ),
+    "mode": (
+        lambda root: (root / "tracked.txt").chmod(0o600),
+        Change("tracked.txt", "metadata", "mode"),
+    ),
+    "times": (
+        lambda root: os.utime(root / "untracked.txt", (1, 1)),
+        Change("untracked.txt", "metadata", "modification time"),
+    ),
+    "xattr": (
+        lambda root: os.setxattr(root / "tracked.txt", "user.other", b"1"),
+        Change("tracked.txt", "metadata", "change time"),
+    ),
+    "link": (
+        lambda root: (root / "new").symlink_to("/etc"),
+        Change("new", "created", "a link -> /etc"),
+    ),
+    "removed": (lambda root: (root / "ignored").unlink(), Change("ignored", "removed")),
+    "kind": (
+        lambda root: ((root / "ignored").unlink(), (root / "ignored").mkdir()),
+        Change("ignored", "content", "a file of 8 bytes became a folder"),
+    ),
+    "hook": (
+        lambda root: (root / ".git" / "hooks" / "pre-commit").touch(),
+        Change(".git/hooks/pre-commit", "created", "a file of 0 bytes"),
+    ),
+    "configuration": (
+        lambda root: stage.git(root, "config", "core.pager", "evil"),
+        Change(".git/config", "content", "0 bytes, now 0"),
+    ),
+    "staged": (
+        lambda root: stage.git(root, "add", "untracked.txt"),
+        Change("the index", "content", "what is staged differs"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("act", "expected"), CHANGES.values(), ids=CHANGES)
+def test_a_change_is_found(act: Callable[[Path], object], expected: Change, project: Path) -> None:
+    """P8, I8, F55: contents, metadata and git's own state, also where times were set back."""
+    before = take(project)
+
+    act(project)
+
+    assert expected in compare(before, take(project, earlier=before))
+
+
+def test_a_commit_is_found(project: Path) -> None:
+    """P8, F55: HEAD is part of the state."""
+    before = take(project)
+
+    stage.git(project, "commit", "--allow-empty", "-qm", "second")
+
+    changed = {change.path for change in compare(before, take(project, earlier=before))}
+    assert "HEAD" in changed
+    assert take(project).digest != before.digest
+
+
+def test_looking_is_not_changing(project: Path) -> None:
+    """P8: neither we nor a person who asks git for the status is a violation."""
+    before = take(project)
+    (project / "tracked.txt").read_bytes()
+    stage.git(project, "status")
+
+    after = take(project, earlier=before)
+
+    assert compare(before, after) == ()
+    assert before.digest == after.digest
+
+
+def test_a_file_that_came_and_went_leaves_its_folder_changed(project: Path) -> None:
+    """P8: what was created and removed in between is seen by the folder's time."""
+    before = take(project)
+    (project / "folder" / "brief").touch()
+    (project / "folder" / "brief").unlink()
+
+    changed = compare(before, take(project, earlier=before))
+
+    assert [(change.path, change.kind) for change in changed] == [("folder", "metadata")]
+
+
+def test_a_folder_without_git_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    """P8, F55: its contents are read."""
+    (tmp_path / "a").write_text("one", encoding="utf-8")
+    before = take(tmp_path)
+    set_back(tmp_path / "a", "two")
+
+    assert compare(before, take(tmp_path, earlier=before)) == (
+        Change("a", "content", "3 bytes, now 3"),
+    )
+
+
+def test_what_others_may_write_is_left_out(project: Path) -> None:
+    """Private folders of tasks may lie inside of what is looked at."""
+    room = project / "folder" / "room"
+    room.mkdir()
+    before = take(project, leave_out=[room])
+    (room / "task").mkdir()
+
+    assert compare(before, take(project, earlier=before, leave_out=[room])) == ()
+
+
+def test_filters_of_a_project_are_not_run(project: Path) -> None:
+    """P8: asking for the status would run what the project's configuration names."""
+    ran = project.parent / "ran"
+    (project / ".gitattributes").write_text("* filter=evil\n", encoding="utf-8")
+    stage.git(project, "config", "filter.evil.clean", f"touch {ran}")
+    (project / "tracked.txt").write_text("other bytes\n", encoding="utf-8")
+
+    take(project)
+
+    assert not ran.exists()
+
+
+def test_a_large_tree_is_read_once(tmp_path: Path) -> None:
+    """F55: the second look takes contents from the first where nothing differs."""
+    for number in range(300):
+        (tmp_path / f"file-{number}").write_bytes(os.urandom(4096))
+    before = take(tmp_path)
+    for number in range(300):
+        (tmp_path / f"file-{number}").chmod(0)
+
+    began = time.monotonic()
+    after = take(tmp_path, earlier=before)
+
+    assert len(compare(before, after)) == 300
+    assert time.monotonic() - began < 30
+
+
+def explained(gate: Gate, *changes: Change) -> str:
+    state = TreeState(root=Path("/project"))
+    return explain(state, state, changes, gate)
+
+
+def test_a_gate_that_covers_it_clears_the_agent() -> None:
+    """P8, P11: it says who probably was not, and does not trust the answer."""
+    told = explained(Gate(namespaces=True), Change("a", "content"), Change("b", "metadata"))
+
+    assert "content: a" in told
+    assert "somebody else has probably changed it" in told
+    assert "not trusted" in told
+
+
+@pytest.mark.parametrize(
+    ("gate", "change", "named"),
+    [
+        (OPEN, Change("a", "created"), "does not cover content"),
+        (Gate(landlock=6), Change("a", "metadata", "mode"), "does not cover metadata"),
+    ],
+    ids=["none", "landlock"],
+)
+def test_a_gate_that_does_not_cover_it_leaves_it_open(
+    gate: Gate, change: Change, named: str
+) -> None:
+    """P8, P11: it may have been the agent, or somebody else, and we cannot tell."""
+    told = explained(gate, change)
+
+    assert named in told
+    assert "we cannot tell" in told
+
+
+def test_a_long_list_is_cut_and_says_so() -> None:
+    """P11: the number of changes that are not listed is there."""
+    told = explained(OPEN, *(Change(f"{n:03}", "created") for n in range(MOST_TOLD + 5)))
+
+    assert f"{MOST_TOLD + 5} changes" in told
+    assert "[flowrunner: 5 more changes]" in told
+
+
+def test_a_clean_repository_shows_a_diff(project: Path) -> None:
+    """P8: the evidence is the diff itself, where a commit holds the earlier text."""
+    (project / "untracked.txt").unlink()
+    before = take(project)
+    (project / "tracked.txt").write_text("hostile\n", encoding="utf-8")
+    after = take(project, earlier=before)
+
+    told = explain(before, after, compare(before, after), OPEN)
+
+    assert "-kept\n+hostile" in told
+
+
+async def test_a_task_that_changed_its_project_fails(project: Path) -> None:
+    """P8, F55: the report that came in is replaced; its usage stays."""
+    watch = TreeWatch(lambda _task: OPEN)
+    task = a_task(project_root=str(project))
+    before = await watch.before(task)
+    unchanged = await watch.after(task, before, REPORT)
+    (project / "planted").touch()
+
+    report = await watch.after(task, before, REPORT)
+
+    assert unchanged is REPORT
+    assert report.error is not None
+    assert (report.outcome, report.error.code) == ("failed", "read_only_violated")
+    assert "created: planted" in report.error.message
+
+
+async def test_a_task_that_failed_and_changed_says_both(project: Path) -> None:
+    """P8, P11: neither story hides the other."""
+    watch = TreeWatch()
+    task = a_task(project_root=str(project))
+    before = await watch.before(task)
+    (project / "planted").touch()
+    failed = TaskReport(
+        epoch=1, outcome="failed", error=TaskError(code="agent_failed", message="it broke")
+    )
+
+    report = await watch.after(task, before, failed)
+
+    assert report.error is not None
+    assert "created: planted" in report.error.message
+    assert "it broke" in report.error.message
