@@ -17,6 +17,7 @@ from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.gates.watch import TreeWatch
 from flowrunner.wire.tasks import TaskError, TaskReport
 
+pytestmark = pytest.mark.anyio
 REPORT = TaskReport(epoch=1, outcome="completed", output="fine")
 
 

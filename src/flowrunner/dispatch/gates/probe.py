@@ -166,23 +166,30 @@ def _is_seen(attempt: Attempt) -> bool:
 
 def _run(command: Sequence[str], project: Path) -> tuple[Said, str, bool]:
     """Return what it said, what went wrong, and whether it left somebody behind."""
-    opened = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        child = subprocess.Popen(  # noqa: S603  # a program of ours, no shell
-            command,
-            cwd=project,
-            env=_ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=(opened,),  # Left open on purpose: a gate has to close what it inherits.
-            start_new_session=True,
-        )
+        with _opened(project) as folder:
+            child = subprocess.Popen(  # noqa: S603  # a program of ours, no shell
+                command,
+                cwd=project,
+                env=_ENVIRONMENT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=(folder,),  # On purpose: a gate has to close what it inherits.
+                start_new_session=True,
+            )
     except OSError as exc:
         return {}, f"it could not be started: {exc}", False
-    finally:
-        os.close(opened)
     return _collected(child)
+
+
+@contextmanager
+def _opened(project: Path) -> Generator[int]:
+    folder = os.open(project, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
 
 
 def _collected(

@@ -65,7 +65,7 @@ class Wall:
     async def guard(self, command: AgentCommand) -> Guarded | Refusal:
         """Return *command* behind the best gate that holds in its project, or why it may not run.
 
-        A refusal is asked for again each time: the operator may have repaired what it names.
+        Where nothing held it is tried again each time: the operator may have repaired it.
         """
         async with self._lock:
             proof = await self._prove(command.cwd)
@@ -87,8 +87,10 @@ class Wall:
         if isinstance(chosen, Refusal):
             return chosen
         held = (result for result in results if result.gate == chosen and result.holds)
-        self._proofs[key] = next(held, ProbeResult(gate=OPEN, project=project))
-        return self._proofs[key]
+        proof = next(held, ProbeResult(gate=OPEN, project=project))
+        if proof.gate != OPEN:
+            self._proofs[key] = proof
+        return proof
 
     async def _detect(self) -> tuple[ProbeResult, ...]:
         if self._detected is None:
