@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import secrets
+import shutil
 import signal
+import stat
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -30,11 +33,14 @@ class Scene:
     project: Path
     nonce: str
 
+    @property
+    def outside(self) -> list[str]:
+        return [str(self.folder), str(self.folder / "room"), *stage.SHARED]
+
     def plan(self, through: Gate, service: int, *, stays: bool = False) -> dict[str, object]:
-        outside = [self.folder, self.folder / "room", *stage.SHARED]
         return {
             "project": str(self.project),
-            "outside": [str(place) for place in outside],
+            "outside": self.outside,
             "rights": sorted(through.rights),
             "service": service,
             "mark": stage.MARK,
@@ -95,9 +101,7 @@ def test_nothing_outside_is_created_and_nobody_is_left(name: str, scene: Scene) 
 
     end = attacked(scene, through)
 
-    places = scene.plan(through, 0)["outside"]
-    assert isinstance(places, list)
-    assert [place for place in places if (Path(place) / scene.nonce).exists()] == []
+    assert [place for place in scene.outside if (Path(place) / scene.nonce).exists()] == []
     assert list((scene.folder / "room").iterdir()) == []
     assert end["service_lives"]
     assert stage.left_behind(scene.nonce) == []
@@ -116,6 +120,92 @@ def test_an_agent_that_is_stopped_has_its_last_word(name: str, scene: Scene) -> 
     assert end["output"]["text"].endswith("last word\n")
     assert (end["cause"], end["exit_code"]) == ("stopped", 3)
     assert stage.left_behind(scene.nonce) == []
+
+
+INSIDE = """
+import os
+status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+words = [status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd", "CapAmb", "NoNewPrivs")]
+spaces = [os.readlink(f"/proc/self/ns/{name}") for name in ("user", "mnt", "pid", "ipc")]
+print(words, spaces, sorted(os.listdir("/proc/self/fd")), sep="|")
+"""
+NEEDED = """
+import multiprocessing, os, pty, tempfile
+open("/dev/null", "w").write("x")
+tempfile.TemporaryFile().write(b"x")
+os.makedirs(os.path.expanduser("~/.agent/deep"))
+os.rename(os.path.expanduser("~/.agent"), os.environ["TMPDIR"] + "/moved")
+print(open("tracked.txt").read().strip(), os.getcwd())
+"""
+NEEDED_BESIDE = "multiprocessing.Lock(); os.write(pty.openpty()[0], b'x')\n"
+
+
+def said_inside(scene: Scene, through: Gate, script: str) -> dict[str, Any]:
+    argv = [scene.who.python, "-I", "-B", "-c", script]
+    return stage.ended(stage.start_play(scene.who, through, argv, scene.folder))
+
+
+@each_user
+@each_gate
+def test_an_agent_has_no_powers_left(name: str, scene: Scene) -> None:
+    """P8: no capability, none to be gained, nothing open but its streams, a namespace each."""
+    through = stage.gate(name)
+
+    end = said_inside(scene, through, INSIDE)
+
+    words, spaces, opened = end["output"]["text"].strip().split("|")
+    effective, permitted, bound, ambient, no_more = ast.literal_eval(words)
+    assert {effective, permitted, ambient} == {"0" * 16}
+    assert no_more == "1"
+    assert scene.who.user or bound == "0" * 16
+    assert opened == "['0', '1', '2', '3']"  # The last one lists them.
+    if Right.SURVIVAL in through.rights:
+        ours = [
+            str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("user", "mnt", "pid", "ipc")
+        ]
+        assert not set(ast.literal_eval(spaces)) & set(ours)
+
+
+@each_user
+@each_gate
+def test_an_agent_finds_what_it_needs(name: str, scene: Scene) -> None:
+    """F54: its HOME and TMPDIR are its own; terminals and locks, too, where /dev is private."""
+    through = stage.gate(name)
+    beside = NEEDED_BESIDE if Right.SURVIVAL in through.rights else ""
+
+    end = said_inside(scene, through, NEEDED + beside)
+
+    assert end["exit_code"] == 0, end["stderr_tail"]
+    assert end["output"]["text"] == f"kept {scene.project}\n"
+
+
+@each_user
+@each_gate
+def test_a_device_in_a_project_is_no_device(name: str, scene: Scene) -> None:
+    """P8: who planted the node of a disk there wants somebody else to write to it."""
+    through = stage.gate(name)
+    if os.getuid() != 0:
+        pytest.skip("only root can make the node of a device")
+    os.mknod(scene.project / "device", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    (scene.project / "device").chmod(0o666)
+
+    end = said_inside(scene, through, "open('device', 'w')")
+
+    assert end["exit_code"] == 1
+    assert "Permission denied" in end["stderr_tail"]
+
+
+@each_user
+@pytest.mark.parametrize("name", ["namespaces", "bubblewrap"])
+def test_there_are_no_namespaces_within_namespaces(name: str, scene: Scene) -> None:
+    """P8: in one of its own an agent would have every capability again."""
+    through = stage.gate(name)
+    argv = [shutil.which("unshare") or "unshare", "-U", "true"]
+
+    end = stage.ended(stage.start_play(scene.who, through, argv, scene.folder))
+
+    assert end["exit_code"] == 1
+    assert "unshare failed" in end["stderr_tail"]
 
 
 @pytest.mark.parametrize("user", ["nobody"])

@@ -11,6 +11,7 @@ import pytest
 
 from dispatch.gates import stage
 from dispatch.tasks import a_task
+from flowrunner.dispatch.gates import digest
 from flowrunner.dispatch.gates.changes import MOST_TOLD, Change, compare, explain
 from flowrunner.dispatch.gates.digest import TreeState, take
 from flowrunner.dispatch.gates.gate import OPEN, Gate
@@ -178,6 +179,55 @@ def test_a_large_tree_is_read_once(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_a_tree_that_can_no_longer_be_read_is_a_change(tmp_path: Path) -> None:
+    """P8, P11: nobody can say then that nothing was written."""
+    before = TreeState(root=tmp_path, head="a", index="b")
+    after = TreeState(root=tmp_path, problems=("git: it took too long",))
+
+    changes = compare(before, after)
+
+    assert [change.kind for change in changes] == ["content"]
+    assert "it took too long" in changes[0].detail
+
+
+def test_a_worktree_is_watched_where_git_keeps_it(project: Path) -> None:
+    """P8, F55: its hooks and configuration are the main repository's; others' commits are not."""
+    other = project.parent / "other"
+    stage.git(project, "worktree", "add", "-q", str(other))
+    before = take(other)
+    stage.git(project, "commit", "--allow-empty", "-qm", "somebody else's")
+    (project / ".git" / "hooks" / "pre-commit").touch()
+
+    changes = compare(before, take(other, earlier=before))
+
+    assert [change.path for change in changes] == [".git/common/hooks/pre-commit"]
+
+
+def test_a_repository_that_git_does_not_understand_is_watched(tmp_path: Path) -> None:
+    """P8, F55: a broken one is no hiding place."""
+    (tmp_path / ".git" / "hooks").mkdir(parents=True)
+    before = take(tmp_path)
+    (tmp_path / ".git" / "hooks" / "pre-commit").touch()
+
+    assert [change.path for change in compare(before, take(tmp_path))] == [".git/hooks/pre-commit"]
+
+
+def test_what_was_too_much_to_read_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P11: of such files the metadata are compared, and the message says so."""
+    monkeypatch.setattr(digest, "CONTENT_BYTES", 10)
+    (tmp_path / "a").write_bytes(bytes(11))
+    before = take(tmp_path)
+    (tmp_path / "a").write_bytes(bytes(12))
+
+    after = take(tmp_path, earlier=before)
+
+    assert after.unread_count == 1
+    told = explain(before, after, compare(before, after), OPEN)
+    assert "Of 1 more files only the metadata were compared" in told
+
+
 def explained(gate: Gate, *changes: Change) -> str:
     state = TreeState(root=Path("/project"))
     return explain(state, state, changes, gate)
@@ -189,7 +239,7 @@ def test_a_gate_that_covers_it_clears_the_agent() -> None:
 
     assert "content: a" in told
     assert "somebody else has probably changed it" in told
-    assert "not trusted" in told
+    assert "not taken" in told
 
 
 @pytest.mark.parametrize(

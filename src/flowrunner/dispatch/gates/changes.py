@@ -39,7 +39,9 @@ def explain(before: TreeState, after: TreeState, changes: Sequence[Change], gate
     if len(changes) > MOST_TOLD:
         listed.append(f"  [flowrunner: {len(changes) - MOST_TOLD} more changes]")
     head = f"the project changed while the agent ran: {len(changes)} changes"
-    parts = [head, *listed, _who(changes, gate), _shown(before, after, changes)]
+    unread = max(before.unread_count, after.unread_count)
+    beside = f"Of {unread} more files only the metadata were compared." if unread else ""
+    parts = [head, *listed, _who(changes, gate), beside, _shown(before, after, changes)]
     return "\n".join(part for part in parts if part)
 
 
@@ -77,6 +79,11 @@ def _difference(was: Entry, now: Entry) -> tuple[Kind, str]:
 
 
 def _of_git(before: TreeState, after: TreeState) -> Iterator[Change]:
+    if before.problems != after.problems:
+        told = "; ".join(after.problems or before.problems)
+        yield Change(".", "content", f"it could not be looked at as before: {told}")
+    if before.problems or after.problems:
+        return
     if before.head != after.head:
         yield Change("HEAD", "content", f"{before.head or 'none'} became {after.head or 'none'}")
     if before.index != after.index:
@@ -103,7 +110,8 @@ def _who(changes: Sequence[Change], gate: Gate) -> str:
     if not open_doors:
         return (
             f"The gate {gate.name} was proved to forbid this to the agent, so somebody else has"
-            " probably changed it meanwhile; its answer is not trusted all the same."
+            " probably changed it meanwhile. What was read may be a mixture, so the answer is not"
+            " taken."
         )
     return (
         f"The gate {gate.name} does not cover {', '.join(open_doors)}: it was the agent, or"

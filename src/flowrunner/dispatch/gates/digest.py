@@ -23,7 +23,9 @@ CONTENT_BYTES = 256 * 1024 * 1024
 """How much content is read at most for one state; what is beyond it is counted."""
 _PIECE_BYTES = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_GIT = ".git"
+_GIT, _LOCK = ".git", ".lock"
+_SHARED_OF_GIT = ("config", "hooks", "info")
+"""Of the folder that worktrees share: its branches are everybody's."""
 _OF_GIT = ("HEAD", "config", "config.worktree", "packed-refs", "hooks", "info", "refs")
 """What makes git's later commands do something else. Others come and go while people work."""
 
@@ -77,8 +79,7 @@ def take(
     entries = dict(_walk(root, "", skipped, problems))
     unread = _read_contents(root, entries, earlier)
     head = head_commit(root)
-    for place in _git_places(root):
-        entries.update(_git_entries(place))
+    entries.update(_git_entries(root))
     return TreeState(
         root=root,
         entries=entries,
@@ -158,46 +159,44 @@ def _not_kept_by_git(root: Path) -> tuple[str, ...]:
 
 
 def _hash_file(root: Path, path: str) -> str:
+    """Return the hash of its content, or nothing if it cannot be read."""
     whole = hashlib.sha256()
     try:
-        file = os.open(root / path, _FLAGS)
+        with os.fdopen(os.open(root / path, _FLAGS), "rb", buffering=0) as stream:
+            while piece := stream.read(_PIECE_BYTES):
+                whole.update(piece)
     except OSError:
         return ""
-    with os.fdopen(file, "rb", buffering=0) as stream:
-        while piece := stream.read(_PIECE_BYTES):
-            whole.update(piece)
     return whole.hexdigest()
 
 
-def _git_places(root: Path) -> tuple[Path, ...]:
-    """Where git keeps its state: in the project, or elsewhere for a worktree."""
-    found = run_git(root, "rev-parse", "--path-format=absolute", "--git-dir")
-    return (Path(os.fsdecode(found).rstrip("\n")),) if isinstance(found, bytes) else ()
+def _git_entries(root: Path) -> Iterator[tuple[str, Entry]]:
+    """What git keeps, in the project, or elsewhere for a worktree or a part of a repository."""
+    found = run_git(root, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
+    own = common = root / _GIT
+    if isinstance(found, bytes):
+        own, common = (Path(os.fsdecode(line)) for line in found.splitlines())
+    yield from _entries_of(own, _OF_GIT, _GIT)
+    if common != own:
+        yield from _entries_of(common, _SHARED_OF_GIT, f"{_GIT}/common")
 
 
-def _git_entries(place: Path) -> Iterator[tuple[str, Entry]]:
-    for name in _OF_GIT:
+def _entries_of(place: Path, names: Iterable[str], prefix: str) -> Iterator[tuple[str, Entry]]:
+    for name in names:
         path = place / name
-        if path.is_dir():
-            for here, _, files in os.walk(path):
-                inner = [Path(here, file) for file in files]
-                yield from (_git_entry(place, file) for file in inner if not _is_lock(file))
-        elif path.exists():
-            yield _git_entry(place, path)
+        inner = [Path(here, file) for here, _, files in os.walk(path) for file in files]
+        for file in inner if path.is_dir() else [path]:
+            if file.suffix != _LOCK and os.path.lexists(file):
+                yield f"{prefix}/{file.relative_to(place).as_posix()}", _git_entry(place, file)
 
 
-def _git_entry(place: Path, file: Path) -> tuple[str, Entry]:
-    """Its content and mode alone: git replaces its files, also with the same."""
+def _git_entry(place: Path, file: Path) -> Entry:
+    """Its content and mode alone: git replaces its files, also by the same."""
     mode = 0
     with suppress(OSError):
         mode = file.lstat().st_mode
-    inner = file.relative_to(place)
-    content = _hash_file(place, os.fspath(inner))
-    return f"{_GIT}/{inner.as_posix()}", Entry(mode, (0, 0), 0, 0, 0, (0, 0, 0), content)
-
-
-def _is_lock(file: Path) -> bool:
-    return file.suffix == ".lock"
+    content = _hash_file(place, os.fspath(file.relative_to(place)))
+    return Entry(mode, (0, 0), 0, 0, 0, (0, 0, 0), content)
 
 
 def _kept(found: bytes | GitFailure, problems: list[str]) -> bytes:

@@ -26,7 +26,7 @@ def unshare(flags: int) -> None:
 
 def mount(source: str, target: str, kind: str, flags: int, options: str = "") -> None:
     result = _libc().mount(
-        source.encode(),
+        os.fsencode(source),
         os.fsencode(target),
         kind.encode() or None,
         ctypes.c_ulong(flags),

@@ -58,6 +58,7 @@ def _unshare(user: int, group: int) -> None:
 
 
 def _close_mounts(writable: Sequence[str]) -> None:
+    # Private: what is mounted outside later would come in as it is, writable.
     kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
     _make_devices()
     for folder in writable:
@@ -113,7 +114,6 @@ def _become_init(tell: int, seal: Callable[[], None]) -> None:
 
 
 def _reap_until_end(agent: int, tell: int) -> NoReturn:
-    _leave_streams()
     while True:
         ended, status = os.wait()
         if ended == agent:
@@ -124,7 +124,6 @@ def _reap_until_end(agent: int, tell: int) -> NoReturn:
 def _wait_outside(init: int, told: int) -> NoReturn:
     """End as the agent did: who watches us wants to know."""
     kernel.renounce()
-    _leave_streams()
     _, status = os.waitpid(init, 0)
     if said := os.read(told, _STATUS_BYTES):
         status = int.from_bytes(said, "little")
@@ -135,14 +134,6 @@ def _wait_outside(init: int, told: int) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-
-
-def _leave_streams() -> None:
-    """A reader of the agent's output waits for its end, not for ours."""
-    nothing = os.open("/dev/null", os.O_RDWR)
-    for stream in (0, 1):
-        os.dup2(nothing, stream)
-    os.close(nothing)
 
 
 def _write(path: str, text: str) -> None:
