@@ -13,7 +13,7 @@ import structlog
 
 from flowrunner.core.errors import UnavailableError
 from flowrunner.dispatch.capture import Decoder
-from flowrunner.wire.tasks import Chunk
+from flowrunner.wire.tasks import Chunk, storable
 
 log = structlog.stdlib.get_logger()
 
@@ -54,9 +54,9 @@ class TranscriptWriter:
         """Take the next bytes of a stream."""
         self._take(stream, self._decoders[stream].feed(piece))
 
-    def note(self, text: str) -> None:
-        """Take text that is no output of the agent's, but about it."""
-        self._take("system", text)
+    def write(self, kind: Literal["text", "system"], text: str) -> None:
+        """Take text that somebody has read out of a stream, or says about it."""
+        self._take(kind, storable(text))
 
     def close(self) -> None:
         """Nothing follows. What is left is sent, and what was not kept is counted (P11)."""

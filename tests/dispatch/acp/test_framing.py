@@ -19,11 +19,7 @@ def test_cuts_do_not_matter(texts: list[str], chance: st.DataObject) -> None:
     edges = [0, *sorted(cuts), len(stream)]
     lines = Lines()
 
-    heard = [
-        line
-        for start, end in pairwise(edges)
-        for line in lines.feed(stream[start:end])
-    ]
+    heard = [line for start, end in pairwise(edges) for line in lines.feed(stream[start:end])]
 
     assert [line.body.decode() for line in heard] == [text.strip() for text in texts]
     assert lines.end() == []

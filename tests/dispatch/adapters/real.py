@@ -90,7 +90,7 @@ async def play(
 def a_project(tmp_path: Path) -> Path:
     """A folder with one file, whose words no prompt holds."""
     project = tmp_path / "project"
-    project.mkdir()
+    project.mkdir(parents=True)
     (project / "README.md").write_text("the word is marzipan\n", encoding="utf-8")
     return project
 

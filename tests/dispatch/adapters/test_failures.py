@@ -37,7 +37,7 @@ NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
         ("529 overloaded_error: Overloaded", "transient", "provider_unavailable"),
         ("terminated (cause: UND_ERR_SOCKET: other side closed)", "transient", "provider_unavailable"),
         ("stream disconnected before completion", "transient", "provider_unavailable"),
-        ("We’re currently experiencing high demand", "transient", "provider_unavailable"),
+        ("We\u2019re currently experiencing high demand", "transient", "provider_unavailable"),
         ("connect ECONNREFUSED 127.0.0.1:1", "transient", "provider_unavailable"),
         ("TypeError: x is undefined", "transient", "agent_failed"),
         ("at listOnTimeout (node:internal/timers:404:17)", "transient", "agent_failed"),

@@ -68,7 +68,7 @@ BAD: list[tuple[str, str, Turn, tuple[str, str]]] = [
     ("codex", "401", a_turn("codex", **refused(-32000, "Authentication required")), ("not_authorized", "fatal")),
     ("codex", "400", a_turn("codex", WARNING, '{"error": {"message": "scripted error 400", "code": 400}}\n\n', **ended_well(usage=None)), ("request_refused", "fatal")),
     ("codex", "429", a_turn("codex", "exceeded retry limit, last status: 429 Too Many Requests\n\n", **ended_well(usage=None)), ("quota_exhausted", "quota")),
-    ("codex", "500", a_turn("codex", "We’re currently experiencing high demand, which may cause temporary errors.\n\n", **ended_well(usage=None)), ("provider_unavailable", "transient")),
+    ("codex", "500", a_turn("codex", "We\u2019re currently experiencing high demand, which may cause temporary errors.\n\n", **ended_well(usage=None)), ("provider_unavailable", "transient")),
     ("codex", "cut", a_turn("codex", "partial ", "stream disconnected before completion: Transport error", **ended_well(usage=None)), ("provider_unavailable", "transient")),
     ("claude", "401", a_turn("claude", "Failed to authenticate. API Error: 401 x", **refused(-32000, "Authentication required")), ("not_authorized", "fatal")),
     ("claude", "400", a_turn("claude", **refused(-32603, "Internal error: API Error: 400 scripted error 400", '{"errorKind": "unknown"}')), ("request_refused", "fatal")),

@@ -5,14 +5,19 @@ They are installed by `make agents`; where one is missing its tests are skipped,
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dispatch.adapters.real import KEY, LIMITS, a_plan, a_project, play
+from dispatch.tasks import AROUND
 from flowrunner.dispatch.acp.recording import Piece
 from flowrunner.dispatch.adapters.launching import Conversation, Dialect
+from flowrunner.dispatch.gates.detection import detect
+from flowrunner.dispatch.gates.gate import Gate
+from flowrunner.dispatch.gates.policy import choose
 from model_server.script import Call, Cut, Fail, Hang, Say
 from model_server.server import a_model
 from model_server.wire import INPUT_TOKENS, OUTPUT_TOKENS
@@ -150,3 +155,51 @@ async def test_it_does_not_write(tmp_path: Path, agent: str, dialect: Dialect) -
         error = played.judgement.report.error
         assert error is not None
         assert (error.code, error.failure_class) == ("gave_up", "contract")
+
+
+@pytest.mark.parametrize(("agent", "dialect"), BOTH)
+async def test_four_at_once(tmp_path: Path, agent: str, dialect: Dialect) -> None:
+    """R2-28, R2-33: each has a home of its own, and none hears another's words."""
+    projects = [a_project(tmp_path / str(number)) for number in range(4)]
+    with a_model(Say("Mine.")) as model:
+        plan = a_plan(agent, model, dialect)
+        played = await asyncio.gather(
+            *(play(plan, project, f"I am {project.parent.name}.") for project in projects)
+        )
+
+    assert [one.judgement.report.output for one in played] == ["Mine."] * 4
+    assert {one.judgement.report.usage.output_tokens for one in played} == {OUTPUT_TOKENS}
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """The widest gate that holds on this machine."""
+    found = choose("strict", detect(tmp_path_factory.mktemp("gates"), AROUND.path))
+    if not isinstance(found, Gate):
+        pytest.skip("NOT TRIED behind a gate: this machine has none that holds")
+    return found
+
+
+@pytest.mark.parametrize(("agent", "dialect"), QUICK)
+async def test_it_works_behind_a_wall(
+    tmp_path: Path, gate: Gate, agent: str, dialect: Dialect
+) -> None:
+    """P8, F54: it reads and answers; what it may write by its own mode is not written either.
+
+    The sandbox of codex cannot be built within ours, so there it is asked for another mode.
+    """
+    project = a_project(tmp_path)
+    steps = (
+        Call("read", str(project / "README.md")),
+        Call("shell", f"echo written > {project}/planted.txt"),
+        Say("Well."),
+    )
+    with a_model(*steps) as model:
+        plan = replace(a_plan(agent, model, dialect), gate=gate)
+        played = await play(plan, project, "Which word?")
+
+    assert played.judgement.report.output == "Well.", played.judgement.report.error
+    assert any("marzipan" in asked.text for asked in model.asked)
+    assert [file.name for file in project.iterdir()] == ["README.md"]
+    if agent == "codex":
+        assert "Read-only file system" in model.asked[-1].text

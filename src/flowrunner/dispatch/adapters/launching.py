@@ -17,6 +17,7 @@ from flowrunner.dispatch.adapters.installed import check
 from flowrunner.dispatch.adapters.judging import Judgement, judge_turn
 from flowrunner.dispatch.adapters.streamjson import StreamTalk
 from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings
+from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import OnOutput, ProcessLimits
 from flowrunner.dispatch.spawning import AgentCommand
@@ -27,13 +28,13 @@ Dialect: TypeAlias = Literal["acp", "headless"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How an operator wants an agent used. *is_gated*: a proved wall of ours stands around it."""
+    """How an operator wants an agent used, and the gate around it; who chose it has probed it."""
 
     adapter: Adapter
     endpoint: Endpoint
     site: Site
     dialect: Dialect = "acp"
-    is_gated: bool = False
+    gate: Gate = OPEN
     output_cap: int = OUTPUT_CAP
     manners: Manners = field(default_factory=Manners)
 
@@ -115,13 +116,14 @@ def command_of(task: Task, plan: Plan, start: Start, around: Surroundings) -> Ag
         stdin=task.input or b"",
         output_cap=0,
         home={".flowrunner": "", **start.home},
+        gate=plan.gate,
     )
 
 
 def _talk(task: Task, plan: Plan, start: Start, recorder: Recorder) -> Talk:
     if plan.dialect == "headless":
         return StreamTalk(recorder)
-    mode = plan.adapter.gated_mode if plan.is_gated else None
+    mode = None if plan.gate == OPEN else plan.adapter.gated_mode
     opening = Opening(
         cwd=task.project_root,
         prompt=(task.input or b"").decode("utf-8", errors="replace"),
