@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 from dispatch.gates import stage
+from flowrunner.dispatch.gates.changes import compare
+from flowrunner.dispatch.gates.digest import take
 from flowrunner.dispatch.gates.gate import OPEN, Gate, Right
 
 each_gate = pytest.mark.parametrize("name", stage.GATES)
@@ -134,7 +136,7 @@ import multiprocessing, os, pty, tempfile
 open("/dev/null", "w").write("x")
 tempfile.TemporaryFile().write(b"x")
 os.makedirs(os.path.expanduser("~/.agent/deep"))
-os.rename(os.path.expanduser("~/.agent"), os.environ["TMPDIR"] + "/moved")
+os.rename(os.path.expanduser("~/.agent"), os.path.expanduser("~/.moved"))
 print(open("tracked.txt").read().strip(), os.getcwd())
 """
 NEEDED_BESIDE = "multiprocessing.Lock(); os.write(pty.openpty()[0], b'x')\n"
@@ -206,6 +208,47 @@ def test_there_are_no_namespaces_within_namespaces(name: str, scene: Scene) -> N
 
     assert end["exit_code"] == 1
     assert "unshare failed" in end["stderr_tail"]
+
+
+@each_user
+@each_gate
+def test_an_agent_hears_every_signal(name: str, scene: Scene) -> None:
+    """P12: what a gate ignores for itself, and Python for us, is not inherited."""
+    through = stage.gate(name)
+    argv = ["/bin/grep", "SigIgn", "/proc/self/status"]
+
+    end = stage.ended(stage.start_play(scene.who, through, argv, scene.folder))
+
+    assert end["output"]["text"].split() == ["SigIgn:", "0" * 16]
+
+
+@each_user
+def test_the_init_of_its_processes_is_not_its_own(scene: Scene) -> None:
+    """P8: it cannot be traced or read, and so tells how the agent ended and nothing else."""
+    end = said_inside(scene, stage.gate("namespaces"), "open('/proc/1/environ').read()")
+
+    assert end["exit_code"] == 1
+    assert "Permission denied" in end["stderr_tail"]
+
+
+@each_user
+@pytest.mark.parametrize(
+    ("abi", "script"),
+    [(2, "os.truncate('tracked.txt', 0)"), (6, "os.chmod('tracked.txt', 0o600)")],
+    ids=["truncate", "chmod"],
+)
+def test_what_landlock_does_not_claim_goes_through(abi: int, script: str, scene: Scene) -> None:
+    """P8, P11: the page does not list it for nothing; strict refuses the one, the look finds both."""
+    stage.gate("landlock")
+    if stage.ABI < abi:
+        pytest.skip(f"this kernel has version {stage.ABI}")
+    before = take(scene.project)
+
+    end = said_inside(scene, Gate(landlock=abi), f"import os; {script}")
+
+    assert end["exit_code"] == 0, end["stderr_tail"]
+    changed = {change.path for change in compare(before, take(scene.project, earlier=before))}
+    assert changed >= {"tracked.txt"}
 
 
 @pytest.mark.parametrize("user", ["nobody"])

@@ -87,6 +87,24 @@ def test_a_gate_that_leaks_is_found_out() -> None:
         assert stage.contents(project) == before
 
 
+@pytest.mark.parametrize("condition", ["[ ! -e {0}/marker ]", "true"], ids=["once", "always"])
+def test_a_change_by_somebody_else_is_tried_again(condition: str, folder: Path) -> None:
+    """P8, P11: once may be chance; if it goes on, nothing was proved, and nobody is blamed."""
+    stage.gate("bubblewrap")
+    project = stage.a_project(folder, 0)
+    lines = ("#!/bin/sh", f"if {condition.format(folder)}; then", f"touch {folder}/marker")
+    more = (f"date >> {project}/tracked.txt", "fi", f'exec {stage.BWRAP} "$@"')
+    program = folder / "bwrap"
+    program.write_text("\n".join((*lines, *more)), encoding="utf-8")
+    program.chmod(0o755)
+
+    found = probe(Gate(bubblewrap=str(program)), project, folder / "room")
+
+    assert found.failed == ()
+    assert found.holds == (condition != "true"), found.told()
+    assert found.holds or "perhaps by somebody else" in found.told()
+
+
 @pytest.mark.parametrize("abi", range(1, landlock.NEWEST + 1))
 def test_each_version_of_landlock_covers_what_it_says(abi: int, folder: Path) -> None:
     """P8: the table in docs/read-only.md, version by version."""

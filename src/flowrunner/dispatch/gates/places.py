@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,3 +65,17 @@ def disks() -> list[str]:
             if entry.is_block_device() and not entry.name.startswith(("loop", "zram", "ram")):
                 return [str(entry)]
     return []
+
+
+def signatures(targets: Sequence[tuple[str, str, str]]) -> dict[str, object]:
+    """Return all that reading does not change of those places that are there."""
+    found: dict[str, object] = {}
+    for place in {place for target in targets for place in target if place}:
+        with suppress(OSError):
+            now = os.lstat(place)
+            is_folder = stat.S_ISDIR(now.st_mode)
+            names = frozenset(os.listdir(place)) if is_folder else None  # noqa: PTH208
+            times = (now.st_mtime_ns, now.st_ctime_ns)
+            rights = (now.st_mode, now.st_uid, now.st_gid, now.st_nlink)
+            found[place] = (now.st_ino, now.st_size, *times, *rights, names)
+    return found

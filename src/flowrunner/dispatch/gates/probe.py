@@ -7,18 +7,17 @@ import os
 import secrets
 import shutil
 import socket
-import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from flowrunner.dispatch.gates.gate import Gate, Right, program, wrap
-from flowrunner.dispatch.gates.places import disks, outside_of, targets_in
+from flowrunner.dispatch.gates.places import disks, outside_of, signatures, targets_in
 
 _ATTEMPTS = "flowrunner.dispatch.gates.attempts"
 _SECONDS = 30.0
@@ -99,7 +98,7 @@ def probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
 def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
     started = time.monotonic()
     targets = tuple(targets_in(project))
-    before = _signatures(targets)
+    before = signatures(targets)
     nonce = f"flowrunner-probe-{secrets.token_hex(8)}"
     with _private(room) as (home, scratch), _decoy(nonce) as decoy, _listening(nonce):
         outside = outside_of(project, room)
@@ -119,7 +118,7 @@ def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
     escaped = [place for place in outside if _remove(Path(place) / f".{nonce}")]
     seen = _Seen(lingered=lingered, is_dead=is_dead, escaped=escaped)
     failed, proved = _judged(gate, said, seen)
-    after = _signatures(targets)
+    after = signatures(targets)
     return ProbeResult(
         gate=gate,
         project=project,
@@ -167,20 +166,24 @@ def _is_seen(attempt: Attempt) -> bool:
 def _run(command: Sequence[str], project: Path) -> tuple[Said, str, bool]:
     """Return what it said, what went wrong, and whether it left somebody behind."""
     try:
-        with _opened(project) as folder:
+        with _opened(project) as folder, tempfile.TemporaryFile() as output:
             child = subprocess.Popen(  # noqa: S603  # a program of ours, no shell
                 command,
                 cwd=project,
                 env=_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=output,
                 stderr=subprocess.PIPE,
                 pass_fds=(folder,),  # On purpose: a gate has to close what it inherits.
                 start_new_session=True,
             )
-    except OSError as exc:
-        return {}, f"it could not be started: {exc}", False
-    return _collected(child)
+            complaint, lingered = _waited(child)
+            output.seek(0)
+            return _understood(output.read(), complaint, child.returncode), "", lingered
+    except subprocess.TimeoutExpired:
+        return {}, f"the probe took longer than {_SECONDS:g} s", False
+    except (OSError, ValueError) as exc:
+        return {}, str(exc), False
 
 
 @contextmanager
@@ -192,35 +195,26 @@ def _opened(project: Path) -> Generator[int]:
         os.close(folder)
 
 
-def _collected(
-    child: subprocess.Popen[bytes],
-) -> tuple[Said, str, bool]:
+def _waited(child: subprocess.Popen[bytes]) -> tuple[str, bool]:
+    """Return what it complained of; whoever it left behind keeps that pipe open."""
     try:
-        status = child.wait(_SECONDS)
+        child.wait(_SECONDS)
         ended = time.monotonic()
-        output, complaint = child.communicate(timeout=_SECONDS)
+        _, complaint = child.communicate(timeout=_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
         child.communicate()
-        return {}, f"the probe took longer than {_SECONDS:g} s", False
+        raise
     lingered = time.monotonic() - ended > _PROMPT_SECONDS
+    return complaint.decode("utf-8", "replace").strip()[-500:], lingered
+
+
+def _understood(output: bytes, complaint: str, status: int) -> Said:
     try:
-        return json.loads(output), "", lingered
+        return json.loads(output)
     except ValueError:
-        words = complaint.decode("utf-8", "replace").strip()[-500:]
-        return {}, f"the probe ended with {status}: {words or 'without a word'}", lingered
-
-
-def _signatures(targets: Sequence[tuple[str, str, str]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for place in {place for target in targets for place in target if place}:
-        with suppress(OSError):
-            now = os.lstat(place)
-            names = frozenset(os.listdir(place)) if stat.S_ISDIR(now.st_mode) else None  # noqa: PTH208
-            times = (now.st_mtime_ns, now.st_ctime_ns)
-            rights = (now.st_mode, now.st_uid, now.st_gid, now.st_nlink)
-            found[place] = (now.st_ino, now.st_size, *times, *rights, names)
-    return found
+        told = f"the probe ended with {status}: {complaint or 'without a word'}"
+        raise ValueError(told) from None
 
 
 @contextmanager
