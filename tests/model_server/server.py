@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 from model_server.script import Call, Cut, Fail, Hang, Json, Say, Step, step_of, use_of
 from model_server.wire import PROTOCOLS, Asked, Dialect
 
+_KEYS = ("x-api-key", "x-goog-api-key", "authorization")
 _GONE = (BrokenPipeError, ConnectionResetError)
 
 
@@ -74,9 +75,10 @@ class _Conversation(BaseHTTPRequestHandler):
         model = cast("_Server", self.server).model
         asked = protocol.read(body)
         model.asked.append(asked)
-        model.keys.add(self.headers.get("x-api-key") or self.headers.get("authorization") or "")
+        model.keys.add(next((self.headers[name] for name in _KEYS if name in self.headers), ""))
+        is_streamed = bool(body.get("stream")) or path.endswith(":streamGenerateContent")
         with suppress(*_GONE):
-            self._play(model, protocol, asked, is_streamed=bool(body.get("stream")))
+            self._play(model, protocol, asked, is_streamed=is_streamed)
 
     def _play(self, model: Model, protocol: Dialect, asked: Asked, *, is_streamed: bool) -> None:
         step = step_of(model.steps, asked.done, asked.offered)

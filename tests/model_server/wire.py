@@ -1,4 +1,4 @@
-"""Three protocols: what a request says, and how an answer is streamed or sent whole."""
+"""Four protocols: what a request says, and how an answer is streamed or sent whole."""
 
 from __future__ import annotations
 
@@ -187,8 +187,46 @@ def _uses_tool(content: object) -> bool:
     return any(part.get("type") == "tool_use" for part in parts)
 
 
+class Gemini:
+    """Google's generateContent."""
+
+    def read(self, body: Json) -> Asked:
+        contents: list[Json] = body["contents"]
+        parts: list[Json] = [p for c in contents if c.get("role") == "model" for p in c["parts"]]
+        tools: list[Json] = body.get("tools") or []
+        functions: list[Json] = [f for t in tools for f in t.get("functionDeclarations") or []]
+        offered: Json = {
+            f["name"]: f.get("parametersJsonSchema") or f.get("parameters") for f in functions
+        }
+        done = sum(1 for part in parts if "functionCall" in part)
+        return Asked(done, offered, json.dumps(contents))
+
+    def stream(self, pieces: list[str], use: Use | None) -> Iterator[tuple[str, Json]]:
+        for piece in pieces:
+            yield "", self._candidate({"text": piece}, None)
+        yield "", self.whole("", use)
+
+    def whole(self, text: str, use: Use | None) -> Json:
+        part: Json = {"text": text}
+        if use is not None:
+            part = {"functionCall": {"name": use.name, "args": use.arguments, "id": use.call_id}}
+        usage = {
+            "promptTokenCount": INPUT_TOKENS,
+            "candidatesTokenCount": OUTPUT_TOKENS,
+            "totalTokenCount": INPUT_TOKENS + OUTPUT_TOKENS,
+        }
+        return {**self._candidate(part, "STOP"), "usageMetadata": usage}
+
+    def _candidate(self, part: Json, reason: str | None) -> Json:
+        ended = {} if reason is None else {"finishReason": reason}
+        content = {"role": "model", "parts": [part]}
+        return {"candidates": [{"content": content, "index": 0, **ended}], "responseId": "r"}
+
+
 PROTOCOLS: dict[str, Dialect] = {
     "/chat/completions": Chat(),
     "/responses": Responses(),
     "/messages": Messages(),
+    ":generateContent": Gemini(),
+    ":streamGenerateContent": Gemini(),
 }

@@ -101,8 +101,8 @@ end(asked)
 
     assert heard.answer == "ynn"
     assert heard.turn.recorder.denials == [
-        Denied("edit it", "edit"),
-        Denied("execute it", "execute"),
+        Denied("edit it", "edit", "1"),
+        Denied("execute it", "execute", "2"),
     ]
 
 

@@ -198,6 +198,36 @@ def test_denials_are_kept() -> None:
     assert pieces == [Piece("denial", "execute denied (read-only): rm -rf /")]
 
 
+def test_what_is_denied_does_not_run() -> None:
+    """F31: nobody may ever say how it ended."""
+    recorder, pieces = a_recorder()
+    recorder.take(ToolTold(call_id="t", title="Edit", kind="edit", status="running"), 1.0)
+    recorder.take(Denied("Edit", "edit", "t"), 3.5)
+
+    assert not recorder.is_tool_running()
+    assert pieces[-1].text == "failed edit Edit [2.5 s, 0 characters]"
+
+
+@pytest.mark.parametrize("event", [Said("so"), Thought("so")])
+def test_who_speaks_waits_for_no_tool(event: Event) -> None:
+    """F31: a tool whose end is never told does not switch the watch off for ever."""
+    recorder, _ = a_recorder()
+    recorder.take(ToolTold(call_id="t", status="running"), 0.0)
+    assert recorder.is_tool_running()
+
+    recorder.take(event, 1.0)
+    assert not recorder.is_tool_running()
+
+
+def test_tools_without_end_are_counted() -> None:
+    """P11: a few thousand are kept, and the others counted."""
+    recorder, _ = a_recorder()
+    for number in range(2010):
+        recorder.take(ToolTold(call_id=str(number), status="completed"), 0.0)
+
+    assert (len(recorder.tools), recorder.untold_tools) == (2000, 10)
+
+
 def test_tokens_add_up() -> None:
     """F49: one report per model call."""
     recorder, _ = a_recorder()

@@ -31,7 +31,7 @@ KEY = "sk-of-the-test"
 CACHE = Path.home() / ".cache" / "flowrunner" / "agents"
 AGENTS = Path(os.environ.get("FLOWRUNNER_AGENTS_DIR") or CACHE)
 LIMITS = ProcessLimits(total_seconds=100, watchdog_seconds=110, grace_seconds=2)
-_BARE_ADDRESS = frozenset({"claude"})
+_BARE_ADDRESS = frozenset({"claude", "gemini"})
 
 
 @dataclass

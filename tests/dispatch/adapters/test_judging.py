@@ -202,6 +202,30 @@ def test_what_was_denied_is_named() -> None:
     assert report.usage.output_tokens == 20
 
 
+def test_what_is_kept_with_the_attempt() -> None:
+    """P8, F54: which program in which version, what it used, and what it was denied."""
+    turn = a_turn(
+        "codex",
+        {"sessionUpdate": "tool_call", "toolCallId": "1", "kind": "read", "status": "completed"},
+        "Well.",
+        **ended_well(usage=USED),
+        agent_version="2.6.0",
+    )
+    turn.recorder.take(Denied("Edit files", "edit", "2"), 0.0)
+
+    assert judged("codex", turn).record == {
+        "agent": "codex",
+        "version": "2.6.0",
+        "stage": "answered",
+        "stop_reason": "end_turn",
+        "tools": {"read": 1},
+        "tools_not_kept": 0,
+        "denials": ["edit: Edit files"],
+        "denial_count": 1,
+    }
+    assert judged("qwen", a_turn("qwen", stage="greeting")).record["version"] == "0.24.4"
+
+
 def test_a_failure_costs_too() -> None:
     """F49: tokens of an attempt that failed are accounted."""
     turn = a_turn("qwen", QWEN_USED, **refused(-32603, "Internal error", "500"))

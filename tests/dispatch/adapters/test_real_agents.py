@@ -30,6 +30,7 @@ SPOKEN: list[tuple[str, Dialect]] = [
     ("codex", "acp"),
     ("claude", "acp"),
     ("claude", "headless"),
+    ("gemini", "acp"),
     ("copilot", "acp"),
     ("opencode", "acp"),
 ]

@@ -151,7 +151,8 @@ def test_the_environment_is_made_of_named_things(monkeypatch: pytest.MonkeyPatch
     plan = a_plan(Path("/nowhere"))
     command = command_of(a_task(), plan, start_of("qwen"), AROUND)
 
-    assert command.env.keys() == {"PATH", "LANG"} | start_of("qwen").env.keys()
+    about = {"FLOWRUNNER_TASK_ID", "FLOWRUNNER_MODE"}
+    assert command.env.keys() == {"PATH", "LANG"} | about | start_of("qwen").env.keys()
     assert command.env["PATH"] == f"/nowhere/node/node_modules/node/bin:{AROUND.path}"
     assert (command.cwd, command.output_cap) == (Path("/"), 0)
 

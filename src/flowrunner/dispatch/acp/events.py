@@ -39,7 +39,7 @@ class Denied:
 
     title: str
     kind: str
-    reason: str = "read-only"
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Recorder:
     denials: list[Denied] = field(default_factory=list[Denied])
     told_tokens: Tokens | None = None
     untold_tools: int = 0
+    _running: set[str] = field(default_factory=set[str])
     _group: Group = field(default_factory=Group)
     _last: Group = field(default_factory=Group)
 
@@ -84,23 +85,26 @@ class Recorder:
         """Record *event*, heard at *now* (monotonic seconds)."""
         match event:
             case Said():
+                self._running.clear()
                 self._say(event)
             case Thought():
+                self._running.clear()
                 self.on_piece(Piece("thought", event.text))
             case ToolTold():
                 self._tool(event, now)
             case Denied():
-                self.denials.append(event)
-                told = f"{event.kind or 'tool'} denied ({event.reason}): {event.title}"
-                self.on_piece(Piece("denial", shortened(told, _NOTICE_CHARACTERS)))
+                self._deny(event, now)
             case Noted():
                 self.on_piece(Piece("notice", shortened(event.text, _NOTICE_CHARACTERS)))
             case TokensTold():
                 self._count(event)
 
     def is_tool_running(self) -> bool:
-        """Whether silence is no sign of anything (F31)."""
-        return any(tool.status == "running" for tool in self.tools.values())
+        """Whether silence is no sign of anything (F31).
+
+        Who speaks has what its tools found, whether it said that they ended or not.
+        """
+        return bool(self._running)
 
     def answer(self) -> Captured:
         """What was said last, after the last tool call if anything was; without notices."""
@@ -138,8 +142,19 @@ class Recorder:
             tool.size = event.size
         if tool.status != "running" and tool.seconds is None:
             tool.seconds = round(now - tool.started_at, 3)
+        if tool.status == "running":
+            self._running.add(event.call_id)
+        else:
+            self._running.discard(event.call_id)
         if before != (tool.title, tool.arguments, tool.status):
             self.on_piece(Piece("tool", tool_line(tool)))
+
+    def _deny(self, event: Denied, now: float) -> None:
+        self.denials.append(event)
+        told = f"{event.kind or 'tool'} denied (read-only): {event.title}"
+        self.on_piece(Piece("denial", shortened(told, _NOTICE_CHARACTERS)))
+        if event.call_id in self.tools:
+            self._tool(ToolTold(call_id=event.call_id, status="failed"), now)
 
     def _part(self, message_id: str = "") -> None:
         """What was said before is not the end of the answer, if anything follows."""

@@ -71,12 +71,13 @@ class Session:
             self._recorder.take(Noted(f"asked for {method}: not offered"), self._clock())
             return None
         call, options = asked(params)
-        known = self._recorder.tools.get(text_at(call, "toolCallId"))
+        call_id = text_at(call, "toolCallId")
+        known = self._recorder.tools.get(call_id)
         kind = text_at(call, "kind") or (known.kind if known else "")
         is_allowed, answer = decide(kind, call, options)
         if not is_allowed:
             title = text_at(call, "title") or (known.title if known else "")
-            self._recorder.take(Denied(title or "a tool", kind), self._clock())
+            self._recorder.take(Denied(title or "a tool", kind, call_id), self._clock())
         return answer
 
     def _noticed(self, method: str, params: Json) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -19,14 +21,19 @@ from flowrunner.wire.tasks import TaskError, TaskReport, Usage
 
 _HTTP = range(400, 600)
 _AUTHENTICATION_REQUIRED = -32000
+_DENIALS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """*quota_until* is known when the provider said when it will answer again."""
+    """*quota_until* is known when the provider said when it will answer again.
+
+    *record* is what is kept with the attempt and shown to people.
+    """
 
     report: TaskReport
     quota_until: datetime | None = None
+    record: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def judge_turn(
@@ -36,13 +43,13 @@ def judge_turn(
 
     *now* is the wall clock, in UTC.
     """
-    tokens = tokens_used(turn, adapter)
+    tokens, record = tokens_used(turn, adapter), record_of(turn, adapter)
     usage = _usage(tokens, turn.ended.seconds)
     failure = _ended_by_us(epoch, turn, limits)
     if failure is None:
         told = _failure(turn, adapter, tokens, now)
         if told is None:
-            return Judgement(_completed(epoch, final_answer(turn), usage))
+            return Judgement(_completed(epoch, final_answer(turn), usage), record=record)
         failed, message = told
         error = TaskError(
             code=failed.code,
@@ -51,8 +58,24 @@ def judge_turn(
             hint=failed.hint,
         )
         report = TaskReport(epoch=epoch, outcome="failed", error=error, usage=usage)
-        return Judgement(report, failed.until)
-    return Judgement(failure.model_copy(update={"usage": usage}))
+        return Judgement(report, failed.until, record)
+    return Judgement(failure.model_copy(update={"usage": usage}), record=record)
+
+
+def record_of(turn: Turn, adapter: Adapter) -> Mapping[str, object]:
+    """Say which program it was, what it did, and what it was denied."""
+    tools = Counter(tool.kind or "other" for tool in turn.recorder.tools.values())
+    denials = [f"{denial.kind}: {denial.title}" for denial in turn.recorder.denials]
+    return {
+        "agent": adapter.name,
+        "version": turn.agent_version or adapter.packages[0].version,
+        "stage": turn.stage,
+        "stop_reason": _stop_reason(turn) or None,
+        "tools": dict(sorted(tools.items())),
+        "tools_not_kept": turn.recorder.untold_tools,
+        "denials": denials[:_DENIALS_KEPT],
+        "denial_count": len(denials),
+    }
 
 
 def final_answer(turn: Turn) -> Captured:

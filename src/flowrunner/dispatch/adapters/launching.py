@@ -16,7 +16,7 @@ from flowrunner.dispatch.adapters.adapter import Adapter, Endpoint, Site, Start
 from flowrunner.dispatch.adapters.installed import check
 from flowrunner.dispatch.adapters.judging import Judgement, judge_turn
 from flowrunner.dispatch.adapters.streamjson import StreamTalk
-from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings
+from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings, about
 from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import OnOutput, ProcessLimits
@@ -111,7 +111,7 @@ def command_of(task: Task, plan: Plan, start: Start, around: Surroundings) -> Ag
     path = f"{plan.site.node.parent}:{around.path}" if plan.adapter.needs_node else around.path
     return AgentCommand(
         argv=start.argv,
-        env={**around.env(), "PATH": path, **start.env},
+        env={**around.env(), "PATH": path, **about(task), **start.env},
         cwd=Path(task.project_root),
         stdin=task.input or b"",
         output_cap=0,
