@@ -63,6 +63,7 @@ def test_strict_refuses_without_a_gate(found: list[ProbeResult]) -> None:
     assert isinstance(refusal, Refusal)
     assert refusal.code == "no_gate"
     assert "tool-level" in refusal.hint
+    assert (refusal.error().failure_class, refusal.error().hint) == ("fatal", refusal.hint)
     assert all(result.gate.name in refusal.message for result in found)
 
 

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate
 from flowrunner.dispatch.gates.probe import ProbeResult
+from flowrunner.wire.tasks import TaskError
 
 Policy: TypeAlias = Literal["strict", "tool-level"]
 """Without a gate `strict` refuses to run; `tool-level` trusts the agent's own read-only mode."""
@@ -23,6 +24,10 @@ class Refusal:
     code: str
     message: str
     hint: str
+
+    def error(self) -> TaskError:
+        """The task's failure; no attempt on this machine would differ."""
+        return TaskError(code=self.code, message=self.message, hint=self.hint)
 
 
 def choose(policy: Policy, found: Sequence[ProbeResult]) -> Gate | Refusal:
