@@ -116,7 +116,7 @@ code = hear()["error"]["code"]
 tell(id="f", method="fs/write_text_file", params={"path": "/etc/passwd"})
 code += hear()["error"]["code"]
 tell(method="surprise", params={"x": 1}); tell(id=99, result={}); tell(id="s", error={})
-say(str(code)); end(asked)
+say(str(code)); end({"id": str(asked["id"])})
 """,
         tmp_path,
     )

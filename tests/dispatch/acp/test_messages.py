@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,7 @@ from flowrunner.dispatch.acp.messages import (
     parse,
     section,
     text_at,
+    written,
 )
 
 
@@ -86,6 +88,18 @@ def test_nobody_waits_for_a_line_that_was_too_long(head: bytes, expected: type) 
         assert "12345 more bytes" in found.message
     if isinstance(found, Noise):
         assert found.dropped_bytes == 12_345
+
+
+def test_what_can_just_be_read_need_not_be_shown() -> None:
+    """P11: writing may go deeper than reading did; that ends nothing."""
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+
+    assert written(deep) == "[flowrunner: nested too deeply to be shown]"
+    assert written({"a": "\ud800"}) == '{"a": "\ufffd"}'
+    while deep:  # Python itself would recurse to free it.
+        deep = deep.pop()
 
 
 def test_noise_is_cut_with_a_mark() -> None:

@@ -61,6 +61,25 @@ def test_an_answer_with_tokens_is_a_success(agent: str, turn: Turn) -> None:
     assert report.usage.seconds == 1.5
 
 
+ABOUT = (
+    "The client prints 'API Error: 500' and [API Error: x] to stderr, see a.py:7.",
+    'It says {"error": {"code": 1}}, then: stream disconnected before completion, twice.',
+    "Error handling: Invalid API key and usage limit reached look alike. We are fine.",
+    '[{"quote": "[API Error: 500 x]"}]',
+    "Warning: the log has [MODE_UPDATE] plan in it. Info: Disabled tools: none",
+)
+
+
+@pytest.mark.parametrize("agent", [agent for agent, _ in GOOD])
+@pytest.mark.parametrize("answer", ABOUT, ids=range(len(ABOUT)))
+def test_an_answer_about_an_error_is_an_answer(agent: str, answer: str) -> None:
+    """P9, P11: reviews of programs like these quote their words, and lose none of them."""
+    reply = {"stopReason": "end_turn", "usage": USED, **QUOTA}
+    report = judged(agent, a_turn(agent, answer, QWEN_USED, reply=reply)).report
+
+    assert (report.error, report.output) == (None, answer)
+
+
 BAD: list[tuple[str, str, Turn, tuple[str, str]]] = [
     # An HTTP status, as each of them passes it on.
     ("qwen", "401", a_turn("qwen", **refused(-32603, "Internal error", '{"details": "401 scripted error 401"}')), ("not_authorized", "fatal")),
@@ -101,6 +120,8 @@ BAD: list[tuple[str, str, Turn, tuple[str, str]]] = [
     ("gemini", "exit 0 on SIGTERM", a_turn("gemini", stage="greeting"), ("stream_cut", "transient")),
     ("qwen", "killed", a_turn("qwen", stage="asking", ended=replace(ENDED, exit_code=None, signal=9)), ("stream_cut", "transient")),
     ("qwen", "said why", a_turn("qwen", stage="asking", ended=replace(ENDED, exit_code=1, stderr_tail="Error: 401 no")), ("not_authorized", "fatal")),
+    ("qwen", "chatted", a_turn("qwen", stage="asking", ended=replace(ENDED, exit_code=None, signal=9, stderr_tail="authenticated")), ("stream_cut", "transient")),
+    ("qwen", "half, then an error", a_turn("qwen", "I think [API Error: 500 no]", QWEN_USED, **ended_well()), ("provider_unavailable", "transient")),
     ("qwen", "not there", a_turn("qwen", stage="greeting", ended=replace(ENDED, cause="not_started", errno=2)), ("agent_not_started", "fatal")),
     # Ended by us.
     ("qwen", "stopped", a_turn("qwen", "half", stage="asking", why="stopped"), ("agent_stopped", "transient")),

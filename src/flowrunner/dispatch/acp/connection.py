@@ -90,7 +90,7 @@ class Connection:
                 future.set_exception(LostError())
 
     def _settle(self, message: Reply | Refusal) -> None:
-        future = self._waiting.get(message.id)
+        future = self._waiting.get(_number(message.id))
         if future is None or future.done():
             return  # Answered twice, or never asked.
         if isinstance(message, Reply):
@@ -108,3 +108,8 @@ class Connection:
 
     def _send(self, message: Json) -> None:
         self.outbox.put_nowait(encode(message))
+
+
+def _number(found: Id) -> Id:
+    """Our ids are numbers; some send them back as text."""
+    return int(found) if isinstance(found, str) and found.isascii() and found.isdigit() else found

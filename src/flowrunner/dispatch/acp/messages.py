@@ -83,6 +83,14 @@ def encode(message: Json) -> bytes:
     return json.dumps({"jsonrpc": "2.0", **message}, separators=(",", ":")).encode() + b"\n"
 
 
+def written(value: object) -> str:
+    """Return what was read from JSON as JSON again, storable."""
+    try:
+        return storable(json.dumps(value, ensure_ascii=False))
+    except RecursionError:  # It was just not too deep to be read.
+        return "[flowrunner: nested too deeply to be shown]"
+
+
 def section(value: object, *path: str) -> Json:
     """Return the object at *path* within *value*, empty where there is none."""
     for name in path:
@@ -131,9 +139,9 @@ def _message(found: object, line: Line) -> Incoming:
 def _refusal(number: Id, error: object) -> Refusal:
     told = section(error)
     code = told.get("code")
-    message = text_at(told, "message") or storable(json.dumps(error))
-    detail = json.dumps(told["data"], ensure_ascii=False) if told.get("data") is not None else ""
-    return Refusal(number, code if isinstance(code, int) else 0, message, storable(detail))
+    message = text_at(told, "message") or written(error)
+    detail = written(told["data"]) if told.get("data") is not None else ""
+    return Refusal(number, code if isinstance(code, int) else 0, message, detail)
 
 
 def _noise(line: Line) -> Noise:

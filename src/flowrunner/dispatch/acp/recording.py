@@ -107,11 +107,11 @@ class Recorder:
         return bool(self._running)
 
     def answer(self) -> Captured:
-        """What was said last, after the last tool call if anything was; without notices."""
+        """What was said last, after the last tool call if anything was; no notices before it."""
         group = self._group if self._group.text.strip() else self._last
         text = group.text
-        for notice in self.notices:
-            text = notice.sub("", text)
+        while found := next(filter(None, (notice.match(text) for notice in self.notices)), None):
+            text = text[found.end() :]
         return Captured(text.strip(), group.dropped, text.count(REPLACEMENT))
 
     def _say(self, said: Said) -> None:

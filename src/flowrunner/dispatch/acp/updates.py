@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, cast
 
 from flowrunner.dispatch.acp.events import (
@@ -14,7 +13,14 @@ from flowrunner.dispatch.acp.events import (
     ToolStatus,
     ToolTold,
 )
-from flowrunner.dispatch.acp.messages import Json, count_at, parts_at, section, text_at
+from flowrunner.dispatch.acp.messages import (
+    Json,
+    count_at,
+    parts_at,
+    section,
+    text_at,
+    written,
+)
 from flowrunner.wire.tasks import shortened
 
 ARGUMENTS_CAP = 16_000
@@ -59,7 +65,7 @@ def arguments_text(given: object) -> str:
     """Return a tool's arguments as JSON, cut where they are long (P11)."""
     if given is None or given in ({}, [], ""):
         return ""
-    return shortened(json.dumps(given, ensure_ascii=False, default=str), ARGUMENTS_CAP)
+    return shortened(written(given), ARGUMENTS_CAP)
 
 
 def size_of(found: object) -> int:

@@ -14,6 +14,13 @@ UsagePlace: TypeAlias = Literal["chunks", "reply", "quota"]
 """Where tokens are told: beside pieces of text, in the answer to the prompt, or in its quota."""
 
 
+API_ERROR = (
+    re.compile(r"\A\[API Error: .*\]\s*\Z", re.DOTALL),
+    re.compile(r"(?:^|\s)\[API Error: [^\n\"{}]*\]\s*\Z"),
+)
+"""How qwen and gemini tell an error: instead of an answer, or after half of one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Package:
     """One exact version of an npm package, installed in *folder* of the agents' directory."""
@@ -75,7 +82,8 @@ class Adapter:
 
     *gated_mode* replaces the mode where our own wall was proved and the agent's own sandbox
     cannot work within it. *notices* are what the program says in its own name among the answer;
-    *in_band* is how errors look that are told as if they were the answer.
+    *in_band* is how errors look that are told as if they were the answer: all of it, or its end,
+    for an answer may well be about such an error.
     """
 
     name: str

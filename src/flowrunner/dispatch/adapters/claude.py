@@ -62,8 +62,8 @@ CLAUDE = Adapter(
     usage="reply",
     notices=(re.compile(r"\*\*Warning:\*\* We're changing auto mode [^\n]*\s*"),),
     in_band=(
-        re.compile(r"(?:Failed to authenticate\. )?API Error: "),
-        re.compile(r"Claude(?: AI)? usage limit reached"),
-        re.compile(r"Credit balance is too low|Invalid API key"),
+        re.compile(r"\A(?:Failed to authenticate\. )?API Error: "),
+        re.compile(r"\A(?:Claude(?: AI)? usage limit reached|You've hit your limit)"),
+        re.compile(r"\A(?:Credit balance is too low|Invalid API key)"),
     ),
 )

@@ -54,8 +54,8 @@ CODEX = Adapter(
     gated_mode="agent-full-access",
     notices=(re.compile(r"Warning: Model metadata for `[^`\n]*` not found\.[^\n]*\s*"),),
     in_band=(
-        re.compile(r'\{\s*"error"\s*:'),
-        re.compile(r"You.ve hit your usage limit|We.re currently experiencing high demand"),
-        re.compile(r"(?:stream disconnected|unexpected status|exceeded retry limit|error sending)"),
+        re.compile(r'\A\{\s*"error"\s*:'),
+        re.compile(r"\A(?:You.ve hit your usage limit|We.re currently experiencing high demand)"),
+        re.compile(r"\A(?:stream disconnected before|unexpected status|exceeded retry limit)"),
     ),
 )

@@ -36,6 +36,6 @@ COPILOT = Adapter(
         re.compile(r"Info: Request failed due to a transient API error\. Retrying\.\.\.\s*"),
     ),
     in_band=(
-        re.compile(r"Error: (?:Authentication failed with|Failed to get response|[45]\d\d )"),
+        re.compile(r"\AError: (?:Authentication failed with|Failed to get response|[45]\d\d )"),
     ),
 )

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 import re
 
-from flowrunner.dispatch.adapters.adapter import Adapter, Endpoint, Package, Site, Start
+from flowrunner.dispatch.adapters.adapter import (
+    API_ERROR,
+    Adapter,
+    Endpoint,
+    Package,
+    Site,
+    Start,
+)
 
 _PACKAGE = Package("gemini", "@google/gemini-cli", "0.61.0")
 _SETTINGS = {
@@ -54,5 +61,5 @@ GEMINI = Adapter(
     start=_acp,
     usage="quota",
     notices=(re.compile(r"\[MODE_UPDATE\] \w+\s*"),),
-    in_band=(re.compile(r"\[API Error: .*\]\s*\Z", re.DOTALL),),
+    in_band=API_ERROR,
 )

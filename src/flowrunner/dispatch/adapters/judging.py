@@ -169,7 +169,8 @@ def _silent_end(turn: Turn, now: datetime) -> tuple[Failure, str]:
     ended = turn.ended
     how = f"exit code {ended.exit_code}" if ended.signal is None else f"signal {ended.signal}"
     said = f"; it said last: {ended.stderr_tail}" if ended.stderr_tail else ""
-    failure = classify(ended.stderr_tail, now)
+    has_given_up = bool(ended.exit_code)  # It says why; who was killed only chatted.
+    failure = classify(ended.stderr_tail if has_given_up else "", now)
     if not failure.is_known:
         failure = Failure("transient", "stream_cut")
     return failure, f"the agent ended while {turn.stage}, without an answer ({how}){said}"

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 
-from flowrunner.dispatch.adapters.adapter import Adapter, Endpoint, Package, Site, Start
+from flowrunner.dispatch.adapters.adapter import (
+    API_ERROR,
+    Adapter,
+    Endpoint,
+    Package,
+    Site,
+    Start,
+)
 
 _PACKAGE = Package("qwen", "@qwen-code/qwen-code", "0.24.4")
 # Safe mode: what the project configures (hooks, permissions, MCP servers) is not read.
@@ -49,5 +55,5 @@ QWEN = Adapter(
     start=_acp,
     headless=_headless,
     usage="chunks",
-    in_band=(re.compile(r"\[API Error: .*\]\s*\Z", re.DOTALL),),
+    in_band=API_ERROR,
 )
