@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+from uuid import uuid4
 
 from model_server.script import Json, Use
 
@@ -138,7 +139,7 @@ class Messages:
 
     def read(self, body: Json) -> Asked:
         messages: list[Json] = body["messages"]
-        done = sum(1 for m in messages if m["role"] == "assistant" and _uses_tool(m["content"]))
+        done = sum(_uses(m["content"]) for m in messages if m["role"] == "assistant")
         tools: list[Json] = body.get("tools") or []
         offered: Json = {t["name"]: t.get("input_schema") for t in tools if "name" in t}
         return Asked(done, offered, json.dumps(messages))
@@ -167,7 +168,7 @@ class Messages:
             number = f"toolu_{use.call_id}"
             block = {"type": "tool_use", "id": number, "name": use.name, "input": use.arguments}
         return {
-            "id": "msg",
+            "id": f"msg_{uuid4().hex}",  # Messages of one id are taken for one.
             "type": "message",
             "role": "assistant",
             "model": "scripted",
@@ -182,9 +183,9 @@ def _block(name: str, **body: Any) -> tuple[str, Json]:
     return name, {"type": name, "index": 0, **body}
 
 
-def _uses_tool(content: object) -> bool:
+def _uses(content: object) -> int:
     parts: list[Json] = content if isinstance(content, list) else []  # pyright: ignore[reportUnknownVariableType]  # JSON
-    return any(part.get("type") == "tool_use" for part in parts)
+    return sum(part.get("type") == "tool_use" for part in parts)
 
 
 class Gemini:
