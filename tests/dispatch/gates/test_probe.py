@@ -173,6 +173,18 @@ def test_a_project_that_cannot_be_read_is_told(folder: Path) -> None:
     assert "cannot be" in found.told() or "Permission denied" in found.told()
 
 
+def test_a_private_file_of_another_is_no_obstacle(folder: Path) -> None:
+    """P8: who reviews another's project reads what that user lets everybody read."""
+    who, gate = stage.actor("nobody"), stage.gate("landlock")
+    project = stage.a_project(folder, who.user)
+    for name in (".gitignore", "ignored", "untracked.txt"):
+        (project / name).chmod(0o600)
+
+    found = probe(gate, project, folder / "room")
+
+    assert found.holds, found.told()
+
+
 def test_a_project_that_a_gate_hides_is_told() -> None:
     """P8, F68: with a private /dev nothing of the shared memory is there; nothing is run then."""
     gate = stage.gate("namespaces")

@@ -102,6 +102,16 @@ def test_a_commit_is_found(project: Path) -> None:
     assert take(project).digest != before.digest
 
 
+def test_what_is_staged_is_told_once(project: Path) -> None:
+    """P11: git now keeps the file, so we read it no more; that is no change of the file."""
+    before = take(project)
+
+    stage.git(project, "add", "untracked.txt")
+
+    changed = {change.path for change in compare(before, take(project, earlier=before))}
+    assert changed == {"the index", "git status"}
+
+
 def test_looking_is_not_changing(project: Path) -> None:
     """P8: neither we nor a person who asks git for the status is a violation."""
     before = take(project)
@@ -172,6 +182,15 @@ def test_what_has_not_changed_is_not_read_again(tmp_path: Path) -> None:
     assert after.entries["other"].content not in {"known", before.entries["other"].content}
 
 
+def test_what_was_never_readable_hides_nothing(project: Path) -> None:
+    """P8, P11: a folder that we may not look into is told by both looks; the rest is compared."""
+    before = replace(take(project), problems=("folder could not be read: denied",))
+    stage.git(project, "add", "untracked.txt")
+    after = replace(take(project), problems=before.problems)
+
+    assert {change.path for change in compare(before, after)} == {"the index", "git status"}
+
+
 def test_a_tree_that_can_no_longer_be_read_is_a_change(tmp_path: Path) -> None:
     """P8, P11: nobody can say then that nothing was written."""
     before = TreeState(root=tmp_path, head="a", index="b")
@@ -181,6 +200,17 @@ def test_a_tree_that_can_no_longer_be_read_is_a_change(tmp_path: Path) -> None:
 
     assert [change.kind for change in changes] == ["content"]
     assert "it took too long" in changes[0].detail
+
+
+def test_a_project_that_is_gone_is_a_change(project: Path) -> None:
+    """P8, P11: it is told as such, and not as a mistake of ours."""
+    before = take(project)
+    project.rename(project.with_name("elsewhere"))
+
+    changes = compare(before, take(project, earlier=before))
+
+    assert Change("tracked.txt", "removed") in changes
+    assert any("could not be read" in change.detail for change in changes)
 
 
 def test_a_worktree_is_watched_where_git_keeps_it(project: Path) -> None:

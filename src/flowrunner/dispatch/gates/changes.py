@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from flowrunner.dispatch.gates.digest import Entry, TreeState
+from flowrunner.dispatch.gates.digest import GIT_PROBLEM, Entry, TreeState
 from flowrunner.dispatch.gates.gate import Gate, Right
 from flowrunner.evidence.git import diff
 from flowrunner.evidence.tree import decode, printable
@@ -52,7 +52,7 @@ def _of_entries(before: TreeState, after: TreeState) -> Iterator[Change]:
         was = before.entries.get(path)
         if was is None:
             yield Change(path, "created", _described(now))
-        elif was != now:
+        elif was.differs(now):
             yield Change(path, *_difference(was, now))
 
 
@@ -82,8 +82,8 @@ def _of_git(before: TreeState, after: TreeState) -> Iterator[Change]:
     if before.problems != after.problems:
         told = "; ".join(after.problems or before.problems)
         yield Change(".", "content", f"it could not be looked at as before: {told}")
-    if before.problems or after.problems:
-        return
+    if any(told.startswith(GIT_PROBLEM) for told in (*before.problems, *after.problems)):
+        return  # What git could not say once cannot be compared; the metadata are.
     if before.head != after.head:
         yield Change("HEAD", "content", f"{before.head or 'none'} became {after.head or 'none'}")
     if before.index != after.index:

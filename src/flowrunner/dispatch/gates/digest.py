@@ -23,11 +23,15 @@ CONTENT_BYTES = 256 * 1024 * 1024
 """How much content is read at most for one state; what is beyond it is counted."""
 _PIECE_BYTES = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+GIT_PROBLEM = "git: "
 _GIT, _LOCK = ".git", ".lock"
 _SHARED_OF_GIT = ("config", "hooks", "info")
 """Of the folder that worktrees share: its branches are everybody's."""
 _OF_GIT = ("HEAD", "config", "config.worktree", "packed-refs", "hooks", "info", "refs")
 """What makes git's later commands do something else. Others come and go while people work."""
+
+
+_NO_INODE = (0, 0, 0)
 
 
 class Entry(NamedTuple):
@@ -43,6 +47,13 @@ class Entry(NamedTuple):
 
     def same_metadata(self, other: Entry) -> bool:
         return self[:-1] == other[:-1]
+
+    def differs(self, other: Entry) -> bool:
+        """Whether anything does that both looks have seen; git's own files are always read."""
+        if not self.same_metadata(other):
+            return True
+        both_read = bool(self.content and other.content) or self.inode == _NO_INODE
+        return both_read and self.content != other.content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +87,14 @@ def take(
     root = root.resolve()
     problems: list[str] = []
     skipped = {os.fspath(folder.resolve()) for folder in leave_out}
-    entries = dict(_walk(root, "", skipped, problems))
+    entries = dict(_walk(root, skipped, problems))
     unread = _read_contents(root, entries, earlier)
-    head = head_commit(root)
+    head = _known_head(root, problems)
     entries.update(_git_entries(root))
     return TreeState(
         root=root,
         entries=entries,
-        head="" if isinstance(head, GitFailure) else head,
+        head=head,
         index=_hash_of(_kept(run_git(root, "ls-files", "--stage", "-z"), problems)),
         status=_kept(status(root), problems),
         unread_count=unread,
@@ -91,11 +102,14 @@ def take(
     )
 
 
-def _walk(
-    root: Path, below: str, skipped: set[str], problems: list[str]
-) -> Iterator[tuple[str, Entry]]:
-    waiting = [below]
-    yield ".", _entry(os.lstat(root))
+def _walk(root: Path, skipped: set[str], problems: list[str]) -> Iterator[tuple[str, Entry]]:
+    try:
+        top = os.lstat(root)
+    except OSError as exc:
+        problems.append(f"{root} could not be read: {exc.strerror}")
+        return
+    yield ".", _entry(top)
+    waiting = [""]
     while waiting:
         here = waiting.pop()
         try:
@@ -108,11 +122,16 @@ def _walk(
             path = f"{here}/{member.name}" if here else member.name
             if member.path in skipped or path == _GIT:
                 continue
-            with suppress(FileNotFoundError):
-                entry = _entry(member.stat(follow_symlinks=False))
-                yield path, _with_target(entry, member.path)
-                if stat.S_ISDIR(entry.mode):
-                    waiting.append(path)
+            try:
+                entry = _with_target(_entry(member.stat(follow_symlinks=False)), member.path)
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                problems.append(f"{path} could not be read: {exc.strerror}")
+                continue
+            yield path, entry
+            if stat.S_ISDIR(entry.mode):
+                waiting.append(path)
 
 
 def _entry(found: os.stat_result) -> Entry:
@@ -174,8 +193,8 @@ def _git_entries(root: Path) -> Iterator[tuple[str, Entry]]:
     """What git keeps, in the project, or elsewhere for a worktree or a part of a repository."""
     found = run_git(root, "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir")
     own = common = root / _GIT
-    if isinstance(found, bytes):
-        own, common = (Path(os.fsdecode(line)) for line in found.splitlines())
+    if isinstance(found, bytes) and len(lines := found.splitlines()) == len((own, common)):
+        own, common = (Path(os.fsdecode(line)) for line in lines)
     yield from _entries_of(own, _OF_GIT, _GIT)
     if common != own:
         yield from _entries_of(common, _SHARED_OF_GIT, f"{_GIT}/common")
@@ -196,14 +215,23 @@ def _git_entry(place: Path, file: Path) -> Entry:
     with suppress(OSError):
         mode = file.lstat().st_mode
     content = _hash_file(place, os.fspath(file.relative_to(place)))
-    return Entry(mode, (0, 0), 0, 0, 0, (0, 0, 0), content)
+    return Entry(mode, (0, 0), 0, 0, 0, _NO_INODE, content)
+
+
+def _known_head(root: Path, problems: list[str]) -> str:
+    found = head_commit(root)
+    if isinstance(found, str):
+        return found
+    if found.reason is not GitReason.UNKNOWN_REVISION:  # A repository may have no commit yet.
+        _kept(found, problems)
+    return ""
 
 
 def _kept(found: bytes | GitFailure, problems: list[str]) -> bytes:
     if isinstance(found, bytes):
         return found
     if found.reason not in {GitReason.NOT_A_REPOSITORY, GitReason.NO_GIT}:
-        problems.append(f"git: {found.message}")
+        problems.append(f"{GIT_PROBLEM}{found.message}")
     return b""
 
 

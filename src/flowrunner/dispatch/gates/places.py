@@ -16,18 +16,27 @@ _SEARCHED = 200
 
 
 def targets_in(project: Path) -> Iterator[tuple[str, str, str]]:
-    """A folder, a file and a folder in it: for the root, each mount below it, and git's own."""
+    """A folder, a file and a folder in it: for the root, each mount below it, and git's own.
+
+    What we cannot look into ourselves is left out: an agent of the same user cannot, either.
+    """
     root = project.resolve()
-    places = [root, *mounts_below(root), *_git_folders(root)]
-    for folder in dict.fromkeys(places):
-        file = deeper = ""
+    for folder in dict.fromkeys((root, *mounts_below(root), *_git_folders(root))):
         with suppress(OSError), os.scandir(folder) as entries:
-            for entry, _ in zip(entries, range(_SEARCHED), strict=False):
-                if not file and entry.is_file(follow_symlinks=False):
-                    file = entry.path if os.access(entry.path, os.R_OK) else ""
-                elif not deeper and entry.is_dir(follow_symlinks=False):
-                    deeper = entry.path
-        yield str(folder), file, deeper
+            found = [entry for entry, _ in zip(entries, range(_SEARCHED), strict=False)]
+            files = [entry for entry in found if entry.is_file(follow_symlinks=False)]
+            folders = [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
+            readable = [entry.path for entry in files if _is_readable(entry.stat())]
+            file = next(iter((*readable, *(entry.path for entry in files))), "")
+            yield str(folder), file, next(iter(folders), "")
+
+
+def _is_readable(found: os.stat_result) -> bool:
+    """Whether we may read it as who we are: behind a gate root has no powers beside that."""
+    if found.st_uid == os.geteuid():
+        return bool(found.st_mode & stat.S_IRUSR)
+    is_ours = found.st_gid in {os.getegid(), *os.getgroups()}
+    return bool(found.st_mode & (stat.S_IRGRP if is_ours else stat.S_IROTH))
 
 
 def mounts_below(root: Path) -> Iterator[Path]:
