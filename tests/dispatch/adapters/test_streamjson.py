@@ -74,9 +74,13 @@ def test_a_tool_that_failed() -> None:
 def test_retries_are_told() -> None:
     """P11: why nothing comes for a while stands in the transcript."""
     told = {"type": "system", "subtype": "api_retry", "error": "rate_limit", "error_status": 429}
-    _, pieces = heard(told)
+    other = {"type": "system", "subtype": "retry", "data": {"attempt": 2}}
+    _, pieces = heard(told, other)
 
-    assert pieces == [Piece("notice", "retry: rate_limit 429")]
+    assert pieces == [
+        Piece("notice", "retry: rate_limit 429"),
+        Piece("notice", 'retry: {"attempt": 2}'),
+    ]
 
 
 def test_what_a_subagent_says_is_no_answer() -> None:

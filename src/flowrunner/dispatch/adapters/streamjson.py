@@ -13,7 +13,7 @@ from typing import cast
 
 from flowrunner.dispatch.acp.events import Denied, Event, Noted, Said, Thought, ToolTold
 from flowrunner.dispatch.acp.framing import Line
-from flowrunner.dispatch.acp.messages import NOTHING, Json, parts_at, section, text_at
+from flowrunner.dispatch.acp.messages import NOTHING, Json, parts_at, section, text_at, written
 from flowrunner.dispatch.acp.recording import Recorder
 from flowrunner.dispatch.acp.turn import Turn, Why
 from flowrunner.dispatch.acp.updates import arguments_text, size_of
@@ -144,8 +144,10 @@ def _results(message: Json) -> list[Event]:
 
 def _system(told: Json) -> list[Event]:
     match told.get("subtype"):
-        case "api_retry" | "retry":
+        case "api_retry":
             return [Noted(f"retry: {text_at(told, 'error')} {told.get('error_status') or ''}")]
+        case "retry":
+            return [Noted(f"retry: {written(told.get('data'))}")]
         case _:
             return []
 
