@@ -36,7 +36,9 @@ GATES = {
     "bubblewrap": Gate(bubblewrap=BWRAP or "bwrap"),
     "bubblewrap+landlock": Gate(bubblewrap=BWRAP or "bwrap", landlock=ABI or landlock.NEWEST),
 }
-USERS = {"root": 0, "nobody": NOBODY}
+ME = os.getuid()
+NORMAL = "user" if ME else "nobody"
+USERS = ("root", NORMAL)
 BOX = "import sys; sys.path.insert(0, {0!r}); from hostile.agent import main; main()"
 
 Entry = tuple[object, ...]
@@ -50,7 +52,7 @@ class Actor:
     python: str
 
     def run(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
-        become = {} if self.user == os.getuid() else {"user": self.user, "group": self.user}
+        become = {} if self.user == ME else {"user": self.user, "group": self.user}
         path = os.pathsep.join(
             [str(SOURCES), *(folder for folder in sys.path if "site-" in folder)]
         )
@@ -63,8 +65,8 @@ class Actor:
 
 def actor(name: str) -> Actor:
     """Return who is called *name*, or skip and say why."""
-    user = USERS[name]
-    if user != os.getuid() and os.getuid() != 0:
+    user = {"root": 0, "nobody": NOBODY, "user": ME}[name]
+    if ME not in {0, user}:
         pytest.skip(f"only root can try gates as {name}")
     python = _python_for(user)
     if python is None:
@@ -99,17 +101,22 @@ def _has_namespaces() -> bool:
 
 
 @contextmanager
-def ground(user: int) -> Generator[Path]:
+def ground(user: int = ME) -> Generator[Path]:
     """A folder that *user* owns and may reach, which pytest's own are not."""
     folder = Path(tempfile.mkdtemp(prefix="gates-", dir="/var/tmp"))
     try:
-        os.chown(folder, user, user or -1)
+        _give(folder, user)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def a_project(folder: Path, user: int) -> Path:
+def _give(path: Path, user: int) -> None:
+    if user != ME:
+        os.chown(path, user, user)
+
+
+def a_project(folder: Path, user: int = ME) -> Path:
     """A repository of *user*'s with tracked, new and ignored files, and extended attributes."""
     project = folder / "project"
     (project / "folder").mkdir(parents=True)
@@ -123,9 +130,8 @@ def a_project(folder: Path, user: int) -> Path:
     (project / "ignored").write_text("ignored\n", encoding="utf-8")
     with suppress(OSError):  # Not every file system has them.
         os.setxattr(project / "tracked.txt", "user.kept", b"1")
-    if user != os.getuid():
-        for path in (project, *project.rglob("*")):
-            os.chown(path, user, user)
+    for path in (project, *project.rglob("*")):
+        _give(path, user)
     return project
 
 
@@ -186,7 +192,7 @@ def start_play(
     """Start *argv* in the project of *folder*, behind *through*, under our supervisor."""
     room = folder / "room"
     room.mkdir(exist_ok=True)
-    os.chown(room, who.user, -1)
+    _give(room, who.user)
     scene = {
         "gate": asdict(through),
         "argv": list(argv),

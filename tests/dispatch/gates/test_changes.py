@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ REPORT = TaskReport(epoch=1, outcome="completed", output="fine")
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    return stage.a_project(tmp_path, os.getuid())
+    return stage.a_project(tmp_path)
 
 
 def explained(gate: Gate, *changes: Change) -> str:

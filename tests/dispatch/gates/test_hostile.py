@@ -81,7 +81,7 @@ def test_an_agent_that_is_stopped_has_its_last_word(name: str, scene: Scene) -> 
     assert stage.left_behind(scene.nonce) == []
 
 
-@pytest.mark.parametrize("user", ["nobody"])
+@pytest.mark.parametrize("user", [stage.NORMAL])
 def test_without_a_gate_the_attacks_work(scene: Scene) -> None:
     """P8: what the others show is the gate's doing. Never as root, who would really do all of it."""
     tried = set(Right) - {Right.SURVIVAL, Right.OUTSIDE}

@@ -34,7 +34,7 @@ LEAKY = '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n'
 @pytest.fixture
 def folder() -> Generator[Path]:
     """A folder that everybody may reach."""
-    with stage.ground(0) as ground:
+    with stage.ground() as ground:
         ground.chmod(0o755)
         yield ground
 
@@ -65,7 +65,7 @@ def test_a_gate_keeps_what_it_claims(name: str, user: str) -> None:
 
 def test_a_gate_that_leaks_is_found_out() -> None:
     """P8: a program that only looks like bubblewrap keeps nothing, and all of it is seen."""
-    who = stage.actor("nobody")
+    who = stage.actor(stage.NORMAL)
     with stage.ground(who.user) as folder:
         program = folder / "bwrap"
         program.write_text(LEAKY, encoding="utf-8")
@@ -91,7 +91,7 @@ def test_a_gate_that_leaks_is_found_out() -> None:
 def test_a_change_by_somebody_else_is_tried_again(condition: str, folder: Path) -> None:
     """P8, P11: once may be chance; if it goes on, nothing was proved, and nobody is blamed."""
     stage.gate("bubblewrap")
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     lines = ("#!/bin/sh", f"if {condition.format(folder)}; then", f"touch {folder}/marker")
     more = (f"date >> {project}/tracked.txt", "fi", f'exec {stage.BWRAP} "$@"')
     program = folder / "bwrap"
@@ -112,7 +112,7 @@ def test_each_version_of_landlock_covers_what_it_says(abi: int, folder: Path) ->
         pytest.skip(f"this kernel has version {stage.ABI}")
     gate = Gate(landlock=abi)
 
-    found = probe(gate, stage.a_project(folder, 0), folder / "room")
+    found = probe(gate, stage.a_project(folder), folder / "room")
 
     assert found.holds, found.told()
     assert (Right.TRUNCATION in gate.rights) == (abi >= 3)
@@ -124,7 +124,7 @@ def test_each_version_of_landlock_covers_what_it_says(abi: int, folder: Path) ->
 def test_every_file_system_of_a_project_is_tried(folder: Path) -> None:
     """P8: what is mounted inside a project is a place of its own, and kept like the rest."""
     gate, who = stage.gate("namespaces"), stage.actor("root")
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     script = f"""
 import json, subprocess, sys
 from pathlib import Path
@@ -149,7 +149,7 @@ print(json.dumps([found.holds, found.told(), list(targets_in(Path(sys.argv[1])))
 
 def test_a_worktree_is_tried_where_git_keeps_it(folder: Path) -> None:
     """P8: its own folder and the common one lie elsewhere, and are no less the user's."""
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     stage.git(project, "worktree", "add", "-q", str(folder / "other"))
 
     places = {target[0] for target in targets_in(folder / "other")}
@@ -188,7 +188,7 @@ def test_a_private_file_of_another_is_no_obstacle(folder: Path) -> None:
 def test_a_project_that_a_gate_hides_is_told() -> None:
     """P8, F68: with a private /dev nothing of the shared memory is there; nothing is run then."""
     gate = stage.gate("namespaces")
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as project, stage.ground(0) as folder:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as project, stage.ground() as folder:
         found = probe(gate, Path(project), folder)
 
     assert "the gate could not be closed" in found.problem
@@ -196,7 +196,7 @@ def test_a_project_that_a_gate_hides_is_told() -> None:
 
 def test_a_gate_whose_program_is_missing_is_told(folder: Path) -> None:
     """P11: the reason is in the answer."""
-    found = probe(Gate(bubblewrap="/nonexistent/bwrap"), stage.a_project(folder, 0), folder)
+    found = probe(Gate(bubblewrap="/nonexistent/bwrap"), stage.a_project(folder), folder)
 
     assert not found.holds
     assert "/nonexistent/bwrap" in found.problem

@@ -18,7 +18,7 @@ from flowrunner.dispatch.gates.gate import OPEN
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    return stage.a_project(tmp_path, os.getuid())
+    return stage.a_project(tmp_path)
 
 
 def set_back(file: Path, text: str) -> None:

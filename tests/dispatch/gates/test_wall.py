@@ -22,7 +22,7 @@ NOWHERE = "/nonexistent"
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with stage.ground(0) as ground:
+    with stage.ground() as ground:
         yield ground
 
 
@@ -33,7 +33,7 @@ def a_wall(folder: Path, policy: Policy = "strict", path: str = NOWHERE) -> Wall
 @pytest.mark.skipif(not stage.ABI, reason="this kernel has no Landlock")
 async def test_a_guarded_agent_runs_and_cannot_write(folder: Path) -> None:
     """P8, F54, F56: the command that comes back is run as any other, and its project is kept."""
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     script = "print('read', open('tracked.txt').read())\nopen('planted', 'w')"
 
     guarded = await a_wall(folder).guard(a_command(script, project))
@@ -50,7 +50,7 @@ async def test_a_guarded_agent_runs_and_cannot_write(folder: Path) -> None:
 @pytest.mark.skipif(not stage.ABI, reason="this kernel has no Landlock")
 async def test_a_project_is_proved_once(folder: Path) -> None:
     """P8: the second task of a project waits for no probe; its record is the same."""
-    wall, command = a_wall(folder), a_command("", stage.a_project(folder, 0))
+    wall, command = a_wall(folder), a_command("", stage.a_project(folder))
     first = await wall.guard(command)
     began = time.monotonic()
 
@@ -66,7 +66,7 @@ async def test_a_project_is_proved_once(folder: Path) -> None:
 @pytest.mark.skipif(not stage.ABI, reason="this kernel has no Landlock")
 async def test_what_was_proved_is_kept_with_the_attempt(folder: Path) -> None:
     """P8, P11: the gate, what it covers, what it does not, and what there was nothing to try on."""
-    guarded = await a_wall(folder).guard(a_command("", stage.a_project(folder, 0)))
+    guarded = await a_wall(folder).guard(a_command("", stage.a_project(folder)))
 
     assert isinstance(guarded, Guarded)
     record = guarded.record()
@@ -78,7 +78,7 @@ async def test_what_was_proved_is_kept_with_the_attempt(folder: Path) -> None:
 
 async def test_strict_refuses_where_nothing_holds(folder: Path) -> None:
     """P8, F68: a project that is not there can be proved nothing of, and nothing is started."""
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     wall, command = a_wall(folder), a_command("", project)
     shutil.rmtree(project)
 
@@ -86,14 +86,14 @@ async def test_strict_refuses_where_nothing_holds(folder: Path) -> None:
 
     assert isinstance(refused, Refusal)
     assert refused.code == "no_gate"
-    stage.a_project(folder, 0)
+    stage.a_project(folder)
     if stage.ABI:
         assert isinstance(await wall.guard(command), Guarded)
 
 
 async def test_tool_level_runs_without_a_gate_and_says_so(folder: Path) -> None:
     """P8, P11: the operator wanted it; the record does not pretend."""
-    project = stage.a_project(folder, 0)
+    project = stage.a_project(folder)
     wall, command = a_wall(folder, "tool-level"), a_command("", project)
     shutil.rmtree(project)
 

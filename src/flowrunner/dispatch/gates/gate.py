@@ -12,7 +12,8 @@ from pathlib import Path
 from flowrunner.dispatch.gates import landlock
 
 _SOURCES = Path(__file__).resolve().parents[3]
-_BOOT = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {0} import main; main()"
+# Behind the standard library: beside an installed package lie others with names of their own.
+_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from {0} import main; main()"
 _ENTER = "flowrunner.dispatch.gates.enter"
 # Whoever stops an agent signals all of its family, and this one must outlive the agent.
 _DEAF = 'trap "" TERM INT HUP QUIT; exec "$@"'
