@@ -38,7 +38,7 @@ def attacked(scene: Scene, through: Gate) -> dict[str, Any]:
 @each_user
 @each_gate
 def test_nothing_of_a_project_is_changed(name: str, scene: Scene) -> None:
-    """P8, I8, F55, F56: 0 bytes, and 0 metadata where the gate claims it; nothing else is touched."""
+    """P8, F55, F56: 0 bytes, and 0 metadata where the gate claims it; nothing else is touched."""
     through = stage.gate(name)
     look = stage.snapshot if Right.METADATA in through.rights else stage.contents
     before, head = look(scene.project), stage.git(scene.project, "rev-parse", "HEAD")

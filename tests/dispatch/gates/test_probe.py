@@ -50,7 +50,7 @@ def probed(who: stage.Actor, gate: Gate, project: Path, room: Path) -> dict[str,
 @pytest.mark.parametrize("user", stage.USERS)
 @each_gate
 def test_a_gate_keeps_what_it_claims(name: str, user: str) -> None:
-    """P8, I8, F55: every claimed right is tried and refused, and trying leaves no trace."""
+    """P8, F55: every claimed right is tried and refused, and trying leaves no trace."""
     gate, who = stage.gate(name), stage.actor(user)
     with stage.ground(who.user) as folder:
         project = stage.a_project(folder, who.user)

@@ -83,7 +83,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], Change]] = {
 
 @pytest.mark.parametrize(("act", "expected"), CHANGES.values(), ids=CHANGES)
 def test_a_change_is_found(act: Callable[[Path], object], expected: Change, project: Path) -> None:
-    """P8, I8, F55: contents, metadata and git's own state, also where times were set back."""
+    """P8, F55: contents, metadata and git's own state, also where times were set back."""
     before = take(project)
 
     act(project)
