@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -218,3 +221,19 @@ async def test_one_that_cannot_start(tmp_path: Path) -> None:
     turn = await drive.run()
 
     assert (turn.ended.cause, turn.stage) == ("not_started", "greeting")
+
+
+async def test_without_pipes_it_cannot_start(tmp_path: Path) -> None:
+    """P11: a machine that has no more descriptors is no reason to lose the worker."""
+    talk = AcpTalk(Opening(cwd="/", prompt="x"), Recorder(lambda _piece: None, 10))
+    drive = Drive(a_peer("", tmp_path), LIMITS, a_room(tmp_path), talk, lambda _s, _p: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        turn = await drive.run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert (turn.ended.cause, turn.ended.errno) == ("not_started", errno.EMFILE)

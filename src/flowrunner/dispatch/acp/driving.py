@@ -77,10 +77,14 @@ class Drive:
     async def run(self) -> Turn:
         """Never raises for what the agent or the system does: that is in the answer."""
         with ExitStack() as pipes:
-            process = self._process = self._prepared(pipes)
-            if self._is_killed:
-                process.kill()
-            ended = await self._play(process)
+            try:
+                process = self._process = self._prepared(pipes)
+            except OSError as exc:  # No pipes are left.
+                ended = Ended(cause="not_started", errno=exc.errno or 0, detail=str(exc))
+            else:
+                if self._is_killed:
+                    process.kill()
+                ended = await self._play(process)
         return self._talk.turn(ended, self._why)
 
     async def _play(self, process: AgentProcess) -> Ended:
