@@ -133,6 +133,11 @@ def trace() -> None:
 
 
 @attack("memory")
+def trace_the_parent() -> None:
+    checked(LIBC.ptrace(ctypes.c_long(SEIZE), os.getppid(), None, None))
+
+
+@attack("memory")
 def descriptors_of_the_service() -> None:
     zero = ctypes.c_long(0)
     holder = checked(LIBC.syscall(ctypes.c_long(OPEN_PROCESS), ctypes.c_long(SERVICE), zero))
