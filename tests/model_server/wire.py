@@ -195,7 +195,8 @@ class Gemini:
         contents: list[Json] = body["contents"]
         parts: list[Json] = [p for c in contents if c.get("role") == "model" for p in c["parts"]]
         tools: list[Json] = body.get("tools") or []
-        functions: list[Json] = [f for t in tools for f in t.get("functionDeclarations") or []]
+        declared: list[list[Json]] = [t.get("functionDeclarations") or [] for t in tools]
+        functions = [function for some in declared for function in some]
         offered: Json = {
             f["name"]: f.get("parametersJsonSchema") or f.get("parameters") for f in functions
         }

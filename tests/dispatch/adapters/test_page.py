@@ -37,7 +37,7 @@ def test_every_class_of_failure_is_told() -> None:
     """P9, F30: each code that judging gives stands there with its class."""
     given: set[tuple[str, str]] = set()
     for module in (failures, judging):
-        source = Path(module.__file__).read_text(encoding="utf-8")
+        source = Path(module.__file__ or "").read_text(encoding="utf-8")
         given |= set(re.findall(r'Failure\(\s*"([a-z]+)", "([a-z_]+)"', source))
     told = {
         (cls, code)
