@@ -16,7 +16,6 @@ from dispatch.gates import stage
 from dispatch.gates.scenes import Scene, each_gate, each_user
 from flowrunner.dispatch.gates.gate import OPEN, Gate, Right
 
-
 HARMLESS = {"bubblewrap": {("memory", "trace_the_parent")}}
 """Its init has no powers either: who traces it lies about his own end, and that is all."""
 
@@ -125,4 +124,5 @@ def test_nobody_outlives_a_supervisor_that_is_killed(name: str, scene: Scene) ->
 
 
 def _is_supervisor(pid: int) -> bool:
-    return b"supervisor.py" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[3]
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return any(word.endswith(b"/supervisor.py") for word in words)

@@ -93,7 +93,7 @@ def test_a_change_by_somebody_else_is_tried_again(condition: str, folder: Path) 
     stage.gate("bubblewrap")
     project = stage.a_project(folder)
     lines = ("#!/bin/sh", f"if {condition.format(folder)}; then", f"touch {folder}/marker")
-    more = (f"date >> {project}/tracked.txt", "fi", f'exec {stage.BWRAP} "$@"')
+    more = (f"date > {project}/new-$$", "fi", f'exec {stage.BWRAP} "$@"')
     program = folder / "bwrap"
     program.write_text("\n".join((*lines, *more)), encoding="utf-8")
     program.chmod(0o755)
