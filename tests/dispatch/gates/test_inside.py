@@ -111,9 +111,12 @@ def test_an_agent_hears_every_signal(name: str, scene: Scene) -> None:
 
 @each_user
 def test_the_init_of_its_processes_is_not_its_own(scene: Scene) -> None:
-    """P8: it cannot be traced or read, and so tells how the agent ended and nothing else."""
-    end = said_inside(scene, stage.gate("namespaces"), "open('/proc/1/environ').read()")
+    """P8: it has no powers, cannot be traced or read, and tells how the agent ended."""
+    script = "print(open('/proc/1/status').read())\nopen('/proc/1/environ').read()"
 
+    end = said_inside(scene, stage.gate("namespaces"), script)
+
+    assert f"CapEff:\t{'0' * 16}" in end["output"]["text"]
     assert end["exit_code"] == 1
     assert "Permission denied" in end["stderr_tail"]
 
