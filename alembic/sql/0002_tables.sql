@@ -1,5 +1,4 @@
 -- Children, approvals, waits, generations. Everything is added; the previous release goes on working.
-SET LOCAL lock_timeout = '2s';
 -- First what every decision locks first: then nobody holds a later table and waits for us.
 LOCK TABLE flow_runs IN ACCESS EXCLUSIVE MODE;
 

@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+from flowrunner.embedded.binaries import find_binaries
 from suite.stage import Figures, Stage
 
 _FOLDER = Path(__file__).resolve().parents[1] / "peers"
-_NAMES = ("pgqueuer", "procrastinate", "dbos", "langgraph")
+_NAMES = ("pgqueuer", "procrastinate", "dbos", "absurd", "langgraph")
 _SECONDS = 600
 
 
@@ -37,8 +39,10 @@ def _one(stage: Stage, python: Path, name: str) -> Figures:
         address = stage.cluster.address("admin", database)
         command = [str(python), str(_FOLDER / f"run_{name}.py"), address]
         command += [str(stage.size(400, 100)), str(stage.size(1_000, 100))]
+        # One of them sets its tables up with psql: that of the server that is measured.
+        env = {**os.environ, "PATH": f"{find_binaries().bindir}{os.pathsep}{os.environ['PATH']}"}
         done = subprocess.run(  # noqa: S603
-            command, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command, env=env, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         print(f"{name}: not done within {_SECONDS} s", file=sys.stderr)

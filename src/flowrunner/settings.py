@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     patience_seconds: Seconds = 15.0
     """How long a run may have no cause to move before it is repaired."""
     poll_seconds: Seconds = 2.0
+    """Between two looks for what no hint told of; two and a half times that where nothing is."""
     drain_seconds: Annotated[float, Field(ge=0)] = 30.0
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -282,35 +282,3 @@ async def test_a_worker_that_would_break_a_promise_is_not_made(tmp_path: Path) -
 
     codes = [problem.code for problem in refused.value.problems]
     assert codes == ["reserved-queue", "no-slots", "watchdog-too-slow"]
-
-
-async def test_a_worker_beside_the_engine_is_given_work_without_asking(
-    replicas: Replicas, database: Database, tmp_path: Path
-) -> None:
-    """P2, P3: a commit hands it the next step; it heard nothing and would not look for a minute."""
-    chain = a_flow(agent("a"), agent("b", "a"), agent("c", "b"))
-    service = await replicas.start(a_library(chain))
-    slow = replace(TIMES, polling=replace(TIMES.polling, least_seconds=60.0, most_seconds=60.0))
-    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO}, times=slow)
-
-    async with over_sql(outfit, listens=False) as worker:
-        service.seating.add(worker.places)
-        await until(lambda: worker.places.is_hungry)
-
-        assert await ended(service, await launch(service)) == "completed"
-
-
-async def test_a_worker_that_is_given_work_still_looks_for_more(
-    replicas: Replicas, database: Database, tmp_path: Path
-) -> None:
-    """P4, P5: its one place was filled by a commit; what another replica offers is found after."""
-    library = a_library(a_flow(agent("a"), agent("b", "a")))
-    one, two = await replicas.start(library), await replicas.start(library)
-    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO}, slots=1)
-
-    async with over_sql(outfit, listens=False) as worker:
-        one.seating.add(worker.places)
-        await until(lambda: worker.places.is_hungry)
-        runs = [await launch(one), await launch(two)]
-
-        assert [await ended(one, run_id) for run_id in runs] == ["completed"] * 2

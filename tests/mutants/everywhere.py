@@ -32,11 +32,13 @@ MODULES = (
         "graph",
     ),
     *("layout", "inputs", "events", "transitions", "errors", "drawing", "validation"),
+    "bodies",
 )
 """Those that decide first."""
 
 _CORE = "src/flowrunner/core"
-_PARTS = ("src", "tests", "flows", "personas", "docs")
+_BESIDE = ("flows", "personas", "docs")
+_PARTS = ("src", "tests", *_BESIDE)
 _SLOW = ("tests/unit/core/test_expression_bounds.py", "tests/unit/core/test_diamonds.py")
 _UNDECIDED = None
 _NOTICED = frozenset({1, 3, 24, -24, 36, 152, 255})
@@ -46,7 +48,7 @@ _CONFIG = """
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = ["{core}/*"]
-also_copy = {parts}
+also_copy = {beside}
 pytest_add_cli_args = {args}
 pytest_add_cli_args_test_selection = {tests}
 use_git_change_detection = false
@@ -73,7 +75,7 @@ class Round:
         args = ["-pno:xdist", "-pno:cacheprovider", "-W", warning]
         config = _CONFIG.format(
             core=_CORE,
-            parts=json.dumps(_PARTS),
+            beside=json.dumps(_BESIDE),
             args=json.dumps([*args, *(f"--deselect={test}" for test in self.without)]),
             tests=json.dumps(self.tests),
         )

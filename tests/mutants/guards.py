@@ -44,6 +44,20 @@ LEASES = (
         " WHERE true)\n",
     ),
     _one(
+        "a commit gives work to the dead",
+        f"{_DB}/test_taking.py::test_a_worker_whose_lease_has_ended_is_given_nothing",
+        f"{_SQL}/parts.sql",
+        "w.id = x.w AND w.expires_at > clock_timestamp()",
+        "w.id = x.w",
+    ),
+    _one(
+        "what a commit without an answer gave us is forgotten",
+        "tests/dispatch/test_places.py::test_a_commit_without_an_answer_is_handed_back",
+        "src/flowrunner/leases/keeper.py",
+        "        self._took(count)\n        self._doubt()\n",
+        "        self._took(count)\n",
+    ),
+    _one(
         "what was reported is handed back",
         f"{_DB}/test_queue.py::test_what_was_reported_is_not_offered_again",
         f"{_SQL}/dispatch.sql",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mutants.copies import ROOT, Copy, Edit, MisfitError, Mutant, a_copy, patched, text_of
+from mutants.everywhere import MODULES
 from mutants.guards import GUARDS
 from mutants.seeded import SEEDED
 
@@ -60,6 +61,13 @@ def test_what_does_not_fit_is_told(edit: Edit, told: str) -> None:
         patched(mutant, texts(mutant))
 
     assert told in str(misfit.value)
+
+
+def test_no_module_of_the_core_is_left_out() -> None:
+    """P11: a module that nobody changes would look as if nothing in it survived."""
+    core = {file.stem for file in (ROOT / "src/flowrunner/core").glob("*.py")} - {"__init__"}
+
+    assert sorted(MODULES) == sorted(core)
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from chaos.conftest import SHM
+from chaos.conftest import SHM, measured
 from fixtures.cluster import Server as Postgres
 from upgrade.stage import Stage, a_stage
 from upgrade.trees import SPINE, STEPS, Release, Tree, extract, told
+
+__all__ = ["measured"]
 
 _NUMBERS = count()
 

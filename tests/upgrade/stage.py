@@ -31,10 +31,17 @@ class Stage:
     site: Site
 
     def serve(self, tree: Tree | None, *options: str, port: int | None = None) -> Server:
-        return self.site.serve(*options, port=port, settings=code_of(tree) | DRAIN)
+        """A server that is ready."""
+        return self.begin_server(tree, *options, port=port).ready()
 
-    def worker(self, tree: Tree | None, *options: str) -> Program:
-        return self.site.worker(*options, settings=code_of(tree) | DRAIN)
+    def begin_server(self, tree: Tree | None, *options: str, port: int | None = None) -> Server:
+        """A server that is going to be ready."""
+        settings = code_of(tree) | DRAIN
+        return self.site.installation.serve(*options, port=port, settings=settings)
+
+    def begin_worker(self, tree: Tree | None, *options: str) -> Program:
+        """A worker that is going to be ready."""
+        return self.site.installation.worker(*options, settings=code_of(tree) | DRAIN)
 
     def command(self, tree: Tree | None, *words: str) -> Program:
         """Run one command to its end."""

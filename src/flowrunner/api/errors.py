@@ -99,6 +99,7 @@ TITLES: Mapping[str, str] = {
     "not-finished": "The run has not finished",
     "not-found": "There is no such thing",
     "not-retryable": "The run cannot be retried now",
+    "not-understood": "A later version wrote this",
     "outcome-unknown": "It cannot be told whether this happened",
     "payload-too-large": "The body is too large",
     "range-not-satisfiable": "There is not that much",

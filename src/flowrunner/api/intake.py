@@ -41,6 +41,10 @@ class _TooLargeError(Exception):
     pass
 
 
+class _GoneError(Exception):
+    """The client hung up before its body was whole: what came of it may mean something else."""
+
+
 class Intake:
     """Between the guard and the routes: the body is read here, and handed on whole."""
 
@@ -72,6 +76,8 @@ class Intake:
                 "payload-too-large", 413, told, headers=headers, request_id=request_id
             )
             await refusal(scope, receive, send)
+            return
+        except _GoneError:
             return
         refusal = check_body(body, bounds) if body else None
         if refusal is not None:
@@ -210,7 +216,7 @@ async def _read(scope: Scope, receive: Receive, most: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b"".join(parts)
+            raise _GoneError
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > most:

@@ -110,8 +110,11 @@ def _retry() -> str:
 
 
 async def _abandon(following: asyncio.Task[T] | None, rows: AsyncIterator[T]) -> None:
-    if following is not None and not following.done():
+    if following is not None:
         following.cancel()
         await asyncio.wait((following,))
+        if not following.cancelled():
+            # It ended, well or not, in the very moment in which nobody waited for it any more.
+            following.exception()
     if isinstance(rows, AsyncGenerator):
         await rows.aclose()

@@ -80,6 +80,8 @@ class UnavailableError(FlowRunnerError):
 class NotUnderstoodError(UnavailableError):
     """What a run's rows hold means nothing to this version; another replica may be of theirs."""
 
+    code = "not-understood"
+
 
 class InvariantError(FlowRunnerError):
     code = "invariant-violation"

@@ -21,6 +21,8 @@ from flowrunner.leases.places import Seating
 log = structlog.stdlib.get_logger()
 
 MOST_PER_COMMIT = 200
+STUCK_SECONDS = 5.0
+"""A commit without an answer for so long has its lane to itself."""
 
 
 class OutcomeUnknownError(UnavailableError):
@@ -40,7 +42,8 @@ class _Waiting:
 class Committer:
     """A few lanes, each one connection's worth of work; a run always uses the same lane.
 
-    One more lane is for runs whose rows somebody locks: nobody else waits for that lock again.
+    One more lane is for runs whose rows somebody locks, so that nobody else waits for that lock
+    again, and for those who would wait behind a connection that has fallen silent.
     """
 
     name = "committer"
@@ -59,6 +62,7 @@ class Committer:
         self._notify: NotifyMode = notify
         self._lanes: list[list[_Waiting]] = [[] for _ in range(lanes + 1)]
         self._wakes = [asyncio.Event() for _ in self._lanes]
+        self._stuck: set[int] = set()
         self._aside: set[RunId] = set()
         self.commits = 0
         self._room = room or Room()
@@ -69,9 +73,7 @@ class Committer:
         Raises OutcomeUnknownError when the answer was lost, InvariantError when the database
         refuses the decision itself.
         """
-        lane = hash(change.run_id) % (len(self._lanes) - 1)
-        if change.run_id in self._aside:
-            lane = len(self._lanes) - 1
+        lane = self._lane_of(change.run_id)
         waiting = _Waiting(change)
         self._lanes[lane].append(waiting)
         self._wakes[lane].set()
@@ -90,12 +92,32 @@ class Committer:
             batch, self._lanes[lane] = queue[:MOST_PER_COMMIT], queue[MOST_PER_COMMIT:]
             if not self._lanes[lane]:
                 self._wakes[lane].clear()
+            patience = asyncio.get_running_loop().call_later(STUCK_SECONDS, self._leave, lane)
             try:
                 await self._commit(batch)
             finally:
+                patience.cancel()
+                self._stuck.discard(lane)
                 for waiting in batch:
                     if not waiting.answer.done():
                         waiting.answer.set_exception(OutcomeUnknownError("the service stopped"))
+
+    def _lane_of(self, run_id: RunId) -> int:
+        apart = len(self._lanes) - 1
+        lane = hash(run_id) % apart
+        return apart if run_id in self._aside or lane in self._stuck else lane
+
+    def _leave(self, lane: int) -> None:
+        """Let whoever waits behind a commit without an answer go apart, now and from here on."""
+        apart = len(self._lanes) - 1
+        if lane == apart:
+            return
+        self._stuck.add(lane)
+        self._lanes[apart] += self._lanes[lane]
+        self._lanes[lane] = []
+        self._wakes[lane].clear()
+        if self._lanes[apart]:
+            self._wakes[apart].set()
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         changes = [waiting.change for waiting in batch]

@@ -37,6 +37,7 @@ class ProblemCode(StrEnum):
     NOT_FINISHED = "not-finished"
     NOT_FOUND = "not-found"
     NOT_RETRYABLE = "not-retryable"
+    NOT_UNDERSTOOD = "not-understood"
     OUTCOME_UNKNOWN = "outcome-unknown"
     PAYLOAD_TOO_LARGE = "payload-too-large"
     RANGE_NOT_SATISFIABLE = "range-not-satisfiable"

@@ -141,7 +141,8 @@ def a_campaign(
             yield Campaign(pair, server, load, chance, Ledger(pair.primary))
         assert_quiet(agents, installation)
         assert_checked(installation)
-        assert [line for each in installation.programs for line in each.complaints()] == []
+        complaints = [line for each in installation.programs for line in each.complaints()]
+        assert complaints == [], "\n".join(complaints)
     except BaseException:
         installation.finish()
         installation.tell()

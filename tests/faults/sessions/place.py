@@ -126,7 +126,8 @@ async def a_place(database: Database, **settings: Any) -> AsyncGenerator[Place]:
 async def a_stranger(database: Database, *statements: str, args: Any = ()) -> AsyncGenerator[Conn]:
     """Somebody who began a transaction, did something in it and went for lunch."""
     async with await database.connect("admin") as conn:
-        await conn.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        # Who locks wants the newest row; who reads keeps what it has seen.
+        await conn.execute("BEGIN" if args else "BEGIN ISOLATION LEVEL REPEATABLE READ")
         for statement in statements:
             await conn.execute(statement.encode(), args if "%s" in statement else None)
         yield conn

@@ -17,6 +17,7 @@ from fixtures.services import LogLines
 from fixtures.waiting import until
 from flowrunner.db import connection
 from flowrunner.embedded.cluster import Cluster
+from flowrunner.engine import committer
 
 pytestmark = pytest.mark.anyio
 
@@ -65,6 +66,24 @@ async def test_a_stopped_commit_is_given_up_and_comes_late(
                 assert not await place.is_over(held)
         await place.have_ended([held])
     assert any("no answer" in line["error"] for line in unknown(log_lines))
+
+
+async def test_nobody_waits_behind_a_commit_that_fell_silent(
+    database: Database, log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P4: half of all runs share its lane; they leave it before the answer is given up."""
+    monkeypatch.setattr(committer, "STUCK_SECONDS", 0.5)
+    async with a_place(database) as place:
+        held = await place.hold()
+        lock = "SELECT FROM flow_runs WHERE id = %s FOR UPDATE"
+        async with a_stranger(database, lock, args=(held,)):
+            place.shape.gate.set()
+            ((pid,),) = await until(lambda: database.sql(WAITING))
+            with stopped(database, pid):
+                await place.have_ended(await place.launch(OTHERS * 2))
+        await place.have_ended([held])
+    # The server's own word: the commit went on, and its lock was not to be had in time.
+    assert not any("no answer" in line["error"] for line in unknown(log_lines))
 
 
 @pytest.mark.parametrize("name", ["flowrunner", "flowrunner-notifier", "flowrunner-leases"])

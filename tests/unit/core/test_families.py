@@ -227,3 +227,10 @@ def test_a_child_is_heard_before_its_parent(key: str, *, first: bool) -> None:
     happened = what_happens(state, *(words if first else reversed(words)))
 
     assert happened[:2] == [f"{key}/x#1 completed", f"{key}#1 completed"]
+
+
+def test_the_very_first_child_is_heard_before_its_parent() -> None:
+    """D2-32: children are numbered from where the steps of the graph end."""
+    state = a_run(a_graph("a()", "b()"), "a calls:x")
+
+    assert what_happens(state, "a done", "a/x done") == ["a/x#1 completed", "a#1 completed"]

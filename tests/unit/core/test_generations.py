@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from builders import a_graph, a_run, a_word, decided, told, what_happens
+from builders import a_graph, a_run, a_word, after, decided, told, what_happens
 from flowrunner.core import events as ev
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import SetTimer, Verdict
-from flowrunner.core.graph import EachSpec
-from flowrunner.core.model import Family, RunState
+from flowrunner.core.generations import restored
+from flowrunner.core.graph import EachSpec, Trigger
+from flowrunner.core.model import Failure, Opening, RunState
+from flowrunner.core.scheduling import decide
 from stories import statuses
 
 LIST = {"each": EachSpec()}
@@ -61,6 +63,7 @@ def test_a_run_that_began_anew_is_a_run() -> None:
     b = state.steps[1]
     assert (b.attempt, b.failures, b.crashes, b.prompt, b.epoch > 0) == (1, 0, 0, None, True)
     assert (state.failure, state.tolerated, state.remaining) == (None, 0, 3)
+    assert state.generation == 2
     assert what_happens(state, "b yes") == ["b#2 dispatched"]
 
 
@@ -112,6 +115,21 @@ def test_of_a_list_only_what_was_bad_is_done_again() -> None:
     assert (family.live, family.completed, family.failed, family.released) == (2, 1, 0, 3)
 
 
+def test_what_failed_in_something_good_is_done_again() -> None:
+    """F40, F13, D2-13: a member that a quorum bore, a call whose failure was an answer."""
+    borne = a_run(
+        a_graph("l()", l={"each": EachSpec(quorum_count=1)}),
+        *("l has:x,y", "l[x] failed", "l[y] done", "l gathered", "report"),
+    )
+    called = a_run(a_graph("a()"), "a calls:x", "a/x failed", "a done", "report")
+
+    assert what_happens(borne, "retry") == [
+        "run retried, generation 2: l[x] (l)",
+        "l[x]#2 dispatched",
+    ]
+    assert what_happens(called, "retry")[0] == "run retried, generation 2: a"
+
+
 def test_a_window_holds_when_a_list_goes_on() -> None:
     """F13, F40: as many at once as before, and no more."""
     state = ended_list("l[x] failed", "report", each=WINDOW)
@@ -131,29 +149,12 @@ def test_a_member_that_was_good_may_be_named() -> None:
         "l[y]#2 dispatched",
     ]
     assert what_happens(state, "l retry") == ["run retried, generation 2: l z", "prepare l?"]
+    again = told(state, a_word(state, "l[y] retry")).steps[0].family
+    assert again is not None
+    assert (again.live, again.completed, again.failed) == (1, 2, 0)
     anew = told(state, a_word(state, "l retry"))
     assert anew.steps[0].family is None
     assert decided(anew, "l[y] stop").verdicts == (Verdict.LATE,)
-
-
-def test_finished_calls_are_not_paid_for_again() -> None:
-    """D2-13, F40: the journal answers what completed; named, the code asks everything anew."""
-    state = a_run(a_graph("a()"), "a calls:x", "a/x done", "a calls:y", "a failed", "report")
-
-    anew, named = (told(state, a_word(state, word)) for word in ("retry", "a retry"))
-
-    assert anew.steps[0].family == Family(size=1, completed=1, calls=(("x", 1),))
-    assert decided(anew, "a calls:x").verdicts == (Verdict.DUPLICATE,)
-    assert what_happens(anew, "a calls:y") == ["a called: y", "a/y#1 dispatched"]
-    assert named.steps[0].family is None
-
-
-def test_code_whose_needs_are_made_anew_asks_anew() -> None:
-    """D2-13, F40: its inputs change, and so may what it asks."""
-    state = a_run(a_graph("a()", "b()<-a"), "a done", "b calls:x", "b/x done", "b failed", "report")
-
-    assert told(state, a_word(state, "a retry")).steps[1].family is None
-    assert told(state, a_word(state, "retry")).steps[1].family is not None
 
 
 def test_what_was_excluded_is_waited_through_again() -> None:
@@ -164,3 +165,101 @@ def test_what_was_excluded_is_waited_through_again() -> None:
 
     assert what_happens(state, "retry") == ["run retried, generation 2: a c", "a#2 dispatched"]
     assert what_happens(anew, "a done") == ["a#2 completed", "c#1 dispatched"]
+
+
+def test_a_list_that_could_not_be_gathered_is_gathered_again() -> None:
+    """F40, P4: no member is bad, so none is done again, and somebody has to be asked."""
+    members = a_run(a_graph("l()", l=LIST), "l has:x,y", "l[x] done", "l[y] done")
+    raised = inp.Gathered(0, Failure("definition_error", "it raised"))
+    state = after(told(members, raised), "report")
+
+    assert what_happens(state, "retry") == ["run retried, generation 2: (l)", "gather l?"]
+
+
+def test_a_list_that_began_anew_takes_nothing_along_any_more() -> None:
+    """F12, F40: its dependents were skipped with it, and wait for it again."""
+    graph = a_graph("l()!cascade", "z()<-l", "bad()", l=LIST)
+    state = a_run(graph, "l has:x", "l[x] failed", "bad failed", "report")
+
+    assert state.steps[0].cascades is True
+    assert told(state, a_word(state, "retry")).steps[0].cascades is False
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        ["a done", "b no", "d failed"],
+        ["a done", "b broken"],
+        ["a failed", "b no", "d failed"],
+        ["b no", "d done"],
+        ["a failed", "report", "retry"],
+        [],
+    ],
+    ids=["skipped", "broken", "cut", "open", "again", "new"],
+)
+def test_how_needs_ended_is_counted_from_how_they_stand(history: list[str]) -> None:
+    """P7: counters are not stored: a restart finds them from statuses, excluded steps and all."""
+    graph = a_graph(
+        *(
+            "a()!cascade",
+            "b?",
+            "c()<-a",
+            "d()!tolerate",
+            "e()<-d,b",
+            "x()<-c,d",
+            "f()<-x",
+            "g()<-a",
+        ),
+        g={"trigger": Trigger.ALL_DONE},
+        e={"trigger": Trigger.ANY},
+    )
+    state = a_run(graph, *history, excluded=["x"])
+    stored = [
+        step._replace(waiting=0, done=0, bad=0, cut=0, opening=Opening.SHUT) for step in state.steps
+    ]
+
+    assert restored(graph, stored) == list(state.steps)
+
+
+def test_what_was_excluded_and_passed_is_waited_through_anew() -> None:
+    """R2-20, F40: the first time it let its dependents go; now its own need begins again."""
+    graph = a_graph("a()", "b()<-a", "c()<-b")
+    state = a_run(graph, "a done", "c failed", "report", excluded=["b"])
+    anew = told(state, a_word(state, "a retry"))
+
+    assert what_happens(state, "a retry") == ["run retried, generation 2: a c", "a#2 dispatched"]
+    assert what_happens(anew, "a done") == ["a#2 completed", "c#2 dispatched"]
+
+
+def test_two_lists_are_both_opened_again() -> None:
+    """F40, F13: each with those of its members that were bad; the very first member as well."""
+    graph = a_graph("l()!tolerate", "m()!tolerate", l=LIST, m=LIST)
+    state = a_run(graph, "l has:x", "m has:y", "l[x] failed", "m[y] failed", "report")
+
+    assert what_happens(state, "retry") == [
+        "run retried, generation 2: l[x] m[y] (l) (m)",
+        "l[x]#2 dispatched",
+        "m[y]#2 dispatched",
+    ]
+    assert "l[x]" in what_happens(state, "l[x] retry")[0]
+
+
+def test_a_member_of_an_earlier_generation_cannot_be_named() -> None:
+    """F40: its list was made anew without it."""
+    done = ("l has:x", "l[x] done", "l gathered", "report")
+    state = after(a_run(a_graph("l()", l=LIST), *done), "l retry", *done)
+    earlier = inp.RetryRequested("once more", "ann", 1)
+
+    assert decide(state, [earlier]).verdicts == (Verdict.LATE,)
+    assert what_happens(state, "l[x] retry")[0] == "run retried, generation 3: l[x] (l)"
+    bad = (*done[:3], "z failed", "report")
+    failed = after(a_run(a_graph("l()", "z()", l=LIST), *bad), "l retry", *bad)
+    assert decide(failed, [inp.RetryRequested("once more", "ann", 2)]).events == ()
+
+
+def test_a_failure_that_a_quorum_bore_is_still_borne() -> None:
+    """R2-17, F40: what stays as it is degrades the run as before."""
+    graph = a_graph("l()", "z()", l={"each": EachSpec(quorum_count=1)})
+    state = a_run(graph, "l has:x,y", "l[x] failed", "l[y] done", "l gathered", "z done", "report")
+
+    assert (state.tolerated, told(state, a_word(state, "z retry")).tolerated) == (1, 1)

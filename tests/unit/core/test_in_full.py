@@ -13,6 +13,7 @@ from flowrunner.core.folding import fold
 from flowrunner.core.graph import ApprovalSpec, EachSpec, Graph, Limits, Siblings, StepKind
 from flowrunner.core.model import Failure, FailureClass, Losses, Ref
 from flowrunner.core.scheduling import decide
+from flowrunner.core.settling import MAX_CALLS
 
 PATIENT = {"limits": Limits(queue_seconds=30.0)}
 ASKING = {"kind": StepKind.APPROVAL, "approval": ApprovalSpec()}
@@ -166,3 +167,46 @@ def test_what_can_never_move_says_so() -> None:
 
     error = Failure("unsatisfiable", "no step at work, none can begin")
     assert decided(state, "stall").events[0] == ev.RunFailing(error)
+
+
+def a_call(key: str, attempt: int = 1) -> inp.CallAsked:
+    return inp.CallAsked(0, attempt, an_epoch(0, 1), key, Ref("asked"), "critic", 3, 12.5)
+
+
+def test_a_call_asks_for_all_that_it_was_given() -> None:
+    """D2-13, P2: prompt, persona, attempts and time; and only while its code's lease stands."""
+    state = a_run(a_graph("a()", "b()"))
+
+    decision = decide(state, [a_call("k")])
+
+    assert decision.events[0] == ev.CallRequested(0, 2, "k", Ref("asked"), "critic", 3, 12.5)
+    assert decision.guards == (LeaseGuard(0, 1, an_epoch(0, 1)),)
+
+
+@pytest.mark.parametrize(
+    ("step", "history", "attempt"),
+    [("a", ["a yes"], 1), ("a()*2", ["a lost"], 1), ("a()", ["a done"], 1)],
+    ids=["an-agent", "an-earlier-attempt", "ended"],
+)
+def test_who_is_not_at_work_as_code_cannot_call(
+    step: str, history: list[str], attempt: int
+) -> None:
+    """D2-13, P2: what is asked by anybody else means nothing."""
+    state = a_run(a_graph(step, "b()"), *history)
+
+    decision = decide(state, [a_call("k", attempt)])
+
+    assert (decision.events, decision.verdicts) == ((), (Verdict.LATE,))
+
+
+def test_code_that_calls_in_a_circle_comes_to_an_end() -> None:
+    """D2-13, P11: a thousand calls, and the next one fails the step that makes it."""
+    state = a_run(a_graph("a()!tolerate", "b()"))
+    calls = [a_call(str(number)) for number in range(MAX_CALLS + 1)]
+
+    events = decide(state, calls).events
+
+    asked = [event for event in events if isinstance(event, ev.CallRequested)]
+    error = Failure("too_many_calls", f"step 'a' made more than {MAX_CALLS} calls")
+    assert len(asked) == MAX_CALLS
+    assert events[MAX_CALLS] == ev.StepFailed(0, 1, error, tolerated=True, epoch=an_epoch(0, 1))

@@ -58,8 +58,13 @@ def test_a_question_has_its_times() -> None:
 )
 def test_a_person_decides(word: str, lines: list[str]) -> None:
     """F41, F42, D2-10: what it means is in the log; what nobody knows, or offered, means nothing."""
+    decision = decided(asked(), word)
+
     assert what_happens(asked(), word) == lines
-    assert decided(asked(), word).verdicts == (Verdict.ACCEPTED if lines else Verdict.LATE,)
+    assert decision.verdicts == (Verdict.ACCEPTED if lines else Verdict.LATE,)
+    for event in decision.events:
+        if isinstance(event, ev.StepCompleted):
+            assert event.output == Ref("approved q" if word == "q approved" else "rejected q")
 
 
 def test_a_rejection_says_who_and_why() -> None:
@@ -129,6 +134,8 @@ def test_nobody_decides_in_time(expiry: Expiry, lines: list[str], answer: Ref | 
     assert decided(state, "q expired:7").verdicts == (Verdict.LATE,)
     said = [event for event in decision.events if isinstance(event, ev.ApprovalDecided)]
     assert [(each.actor, each.answer) for each in said] == ([("expiry", answer)] if answer else [])
+    ends = [event for event in decision.events if isinstance(event, ev.StepCompleted)]
+    assert ends == ([ev.StepCompleted(0, 1, answer)] if answer else [])
 
 
 def test_an_expired_question_says_so() -> None:
@@ -147,7 +154,11 @@ def test_reminders_come_to_an_end() -> None:
         SetTimer(inp.TimerKind.REMINDER, 0, 20, 10.0),
     )
     assert decided(state, "q reminded:20").timers == ()
-    assert decided(told(state, a_word(state, "q approved")), "q reminded:2").events == ()
+    first = decided(state, "q reminded:1")
+    assert first.verdicts == (Verdict.ACCEPTED,)
+    assert first.guards == (TimerGuard(inp.TimerKind.REMINDER, 0, 1),)
+    late = decided(told(state, a_word(state, "q approved")), "q reminded:2")
+    assert (late.events, late.verdicts) == ((), (Verdict.LATE,))
 
 
 def sent_back(*words: str) -> RunState:
@@ -170,6 +181,21 @@ def test_a_rejection_sends_back_what_leads_to_it() -> None:
     assert decision.events[-1] == ev.RunRetried(2, (0, 2), "because", "ann", "d")
     after = told(state, a_word(state, "q rejected"))
     assert statuses(after) == {"run": "running", "d": "pending", "x": "running", "q": "pending"}
+
+
+def test_what_is_made_anew_is_stopped_first() -> None:
+    """F41, D2-13: what is at work below the draft, its calls as well; and no reason is one too."""
+    redo = asking(on_reject=Rejection.REDO, redo_from=0)
+    state = a_run(a_graph("d", "m()<-d", "q<-d", q=redo), "d done", "q asks", "m calls:x")
+    silent = inp.ApprovalGiven(2, 1, approved=False, actor="ann", answer=Ref("no"))
+
+    events = decide(state, [silent]).events
+
+    assert events[1:4] == (
+        ev.StepCancelled(1, "sent_back"),
+        ev.StepCancelled(3, "sent_back"),
+        ev.RunRetried(2, (0, 1, 2), "rejected", "ann", "d"),
+    )
 
 
 def test_a_run_is_sent_back_so_often_and_no_more() -> None:

@@ -77,3 +77,11 @@ def test_very_many_failures_do_not_overflow() -> None:
 
     assert delay is not None
     assert 5.0 <= delay <= 10.0
+
+
+def test_a_policy_may_name_fewer_classes() -> None:
+    """F30: what may heal is tried again only where the step says so."""
+    policy = RetryPolicy(5, classes=("quota",))
+
+    assert next_delay(policy, Failure("busy", "later", FailureClass.QUOTA), 1, "s") is not None
+    assert next_delay(policy, Failure("down", "later", FailureClass.TRANSIENT), 1, "s") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
@@ -130,6 +131,36 @@ async def test_a_client_that_leaves_is_forgotten() -> None:
     await stream.aclose()
 
     assert (closed.is_set(), streams.is_full) == (True, False)
+
+
+async def test_an_end_that_nobody_waited_for_any_more_is_no_error() -> None:
+    """P11: a feed that ended in the moment in which its reader left is not logged as a failure."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, about: told.append(str(about)))
+    closed = asyncio.Event()
+
+    async def feed() -> AsyncGenerator[EventRow]:
+        await closed.wait()
+        return
+        yield STARTED
+
+    async def read() -> None:
+        async for _row in Streams().paced(feed()):
+            pass
+
+    reading = asyncio.create_task(read())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    closed.set()
+    await asyncio.sleep(0)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+    gc.collect()
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().set_exception_handler(None)
+
+    assert told == []
 
 
 async def test_the_start_carries_the_whole_roster() -> None:

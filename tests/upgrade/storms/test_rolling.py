@@ -13,9 +13,10 @@ import pytest
 
 from chaos.conftest import Measured
 from chaos.load import Load, under_load
-from chaos.programs import Program, Server
+from chaos.programs import START_SECONDS, Program, Server, ready
 from chaos.site import Watch
 from chaos.verdicts import assert_finished, undisturbed
+from chaos.waiting import until
 from flowrunner.client import ClientError
 from flowrunner.db import migrations
 from flowrunner.wire.approvals import DecisionBody
@@ -44,12 +45,14 @@ class Place:
 
 
 def server_place(stage: Stage, server: Server) -> Place:
-    return Place(lambda tree: stage.serve(tree, *SLOTS, port=server.port).program, server.program)
+    return Place(
+        lambda tree: stage.begin_server(tree, *SLOTS, port=server.port).program, server.program
+    )
 
 
 def worker_place(stage: Stage, tree: Tree | None) -> Place:
     def begin(tree: Tree | None) -> Program:
-        return stage.worker(tree, *SLOTS)
+        return stage.begin_worker(tree, *SLOTS)
 
     return Place(begin, begin(tree))
 
@@ -65,7 +68,7 @@ def test_a_release_rolls_out_under_load(
     servers, places = crew(stage, steps)
     with under_load(servers, stage.body(), threads=2) as load, questions(stage, servers) as asked:
         watch = Watch()
-        stage.upgrade()
+        migrations.upgrade(stage.site.postgres.address("owner"))
         measured("upgrade under load", watch.seconds)
         roll(places, None)
     verdict(stage, load, asked, servers, measured)
@@ -83,13 +86,19 @@ def test_a_release_is_taken_back_under_load(
 
 
 def crew(stage: Stage, tree: Tree | None) -> tuple[list[Server], list[Place]]:
-    servers = [stage.serve(tree, *SLOTS) for _ in range(2)]
+    """Two servers and two workers, which start at the same time."""
+    servers = [stage.begin_server(tree, *SLOTS) for _ in range(2)]
     places = [server_place(stage, server) for server in servers]
-    return servers, [*places, *(worker_place(stage, tree) for _ in range(2))]
+    workers = [worker_place(stage, tree) for _ in range(2)]
+    for server in servers:
+        server.ready()
+    for place in workers:
+        ready(place.program)
+    return servers, [*places, *workers]
 
 
 def roll(places: Sequence[Place], tree: Tree | None) -> None:
-    """Replace them all, half of them without asking; after each there is a while of both."""
+    """Replace them all, half of them without asking; nobody waits for who comes after."""
     chance, pause = random.Random(SEED), Event()  # noqa: S311  # the same order in each session
     hows = [signal.SIGTERM, signal.SIGKILL] * (len(places) // 2)
     order = list(zip(places, hows, strict=True))
@@ -97,6 +106,13 @@ def roll(places: Sequence[Place], tree: Tree | None) -> None:
     for place, how in order:
         pause.wait(PAUSE_SECONDS)
         assert place.replace(tree, how) == (0 if how is signal.SIGTERM else -signal.SIGKILL)
+    for place in places:
+        until(lambda place=place: is_ready(place.program), START_SECONDS)
+
+
+def is_ready(program: Program) -> bool:
+    assert not program.is_over, program.err.read_text()[-3000:]
+    return '"url"' in program.out.read_text() or "is ready" in program.err.read_text()
 
 
 @contextmanager
