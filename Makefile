@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers mutants mutmut
+.PHONY: help run serve test chaos agents check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers mutants mutmut
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -67,6 +67,12 @@ mutants: $(VENV)/.dev ## Make the known mistakes one at a time; a named test mus
 
 mutmut: $(VENV)/.dev ## Change the core everywhere, a little at a time, and list what no test notices (hours; goes on where it was)
 	@$(PLAY) mutants.everywhere $(ARGS)
+
+# Hundreds of megabytes from npm: only when asked for, and never into this folder.
+AGENTS ?= $(or $(FLOWRUNNER_AGENTS_DIR),$(HOME)/.cache/flowrunner/agents)
+
+agents: $(VENV)/.run ## Install coding agents in the pinned versions, for tests and for use (ARGS="qwen codex" for some)
+	@$(BIN)/python -m flowrunner.dispatch.adapters $(AGENTS) $(ARGS)
 
 fmt: $(VENV)/.dev ## Fail if a file is not formatted
 	@$(BIN)/ruff format --check -q .

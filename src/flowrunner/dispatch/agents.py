@@ -103,7 +103,7 @@ def command_for(
         return argv
     return AgentCommand(
         argv=argv,
-        env={**around.env(), **configured, **_about(task)},
+        env={**around.env(), **configured, **about(task)},
         cwd=Path(task.project_root),
         stdin=task.input or b"",
         output_cap=agent.output_cap,
@@ -141,15 +141,15 @@ def _argv(agent: StaticAgent | CommandAgent, path: str) -> tuple[str, ...] | Tas
     return (found, *rest)
 
 
-def _about(task: Task) -> dict[str, str]:
+def about(task: Task) -> dict[str, str]:
     """What an agent may want to know of its task. The id is also an idempotency key."""
-    about = {
+    known = {
         "FLOWRUNNER_TASK_ID": task.task_id,
         "FLOWRUNNER_MODE": task.mode_id,
         "FLOWRUNNER_PERSONA": task.persona,
         "FLOWRUNNER_MODEL": task.model,
     }
-    return {name: text for name, text in about.items() if text is not None}
+    return {name: text for name, text in known.items() if text is not None}
 
 
 def _told(name: str, exc: ValidationError) -> list[Problem]:

@@ -77,12 +77,19 @@ class AgentProcess:
     """
 
     def __init__(
-        self, command: AgentCommand, limits: ProcessLimits, room: Path, on_output: OnOutput
+        self,
+        command: AgentCommand,
+        limits: ProcessLimits,
+        room: Path,
+        on_output: OnOutput,
+        *,
+        on_stream: Callable[[bytes], None] | None = None,
     ) -> None:
         self._command = command
         self._limits = limits
         self._room = room
         self._on_output = on_output
+        self._on_stream = on_stream
         self._spawned: Spawned | None = None
         self._order = b""
         self._ordered = asyncio.Event()
@@ -154,6 +161,8 @@ class AgentProcess:
         most = self._command.output_cap + self._limits.flood_bytes
         while piece := await reader.read(_PIECE_BYTES):
             self._heard_at = time.monotonic()
+            if self._on_stream is not None:
+                self._on_stream(piece)  # All of it, whatever is kept.
             if kept := self._output.feed(piece):
                 self._on_output("text", kept)
             if self._output.seen_bytes > most and self._breach is None:

@@ -9,10 +9,12 @@ import tempfile
 from asyncio.subprocess import Process
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import EINVAL
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
+
+from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -21,14 +23,19 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 class AgentCommand:
     """What to start: *argv* begins with an absolute path.
 
-    *env* is the whole environment but for HOME and TMPDIR, which are private to the task.
+    *env* is the whole environment but for HOME and TMPDIR, which are private to the task; `{HOME}`
+    in a value of it or in *argv* stands for that folder, and *home* is what lies there at first.
+    *stdin* is what the agent reads, or where it reads from; that is closed here once it has it.
+    Behind *gate* it may write nothing but HOME and TMPDIR.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
-    stdin: bytes
+    stdin: bytes | IO[bytes]
     output_cap: int
+    home: Mapping[str, str] = field(default_factory=dict[str, str])
+    gate: Gate = OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +91,10 @@ async def spawn(
 ) -> Spawned:
     """Start it with *folder* as its own. Raise OSError when that fails; nothing is left then."""
     with ExitStack() as ours, ExitStack() as theirs:
-        prompt = theirs.enter_context(tempfile.TemporaryFile(dir=folder))
-        await asyncio.to_thread(_fill, prompt, command.stdin)
+        prompt = theirs.enter_context(_source(command.stdin, folder))
+        if isinstance(command.stdin, bytes):
+            await asyncio.to_thread(_fill, prompt, command.stdin)
+        argv, env = _settle(command, folder)
         leash_end, leash = _pipe(theirs, ours)
         streams = [_pipe(ours, theirs) for _ in range(3)]
         status_end, stdout_end, stderr_end = (written.fileno() for _, written in streams)
@@ -100,12 +109,12 @@ async def spawn(
             str(watchdog_seconds),
             str(grace_seconds),
             str(folder),
-            *command.argv,
+            *argv,
             stdin=prompt,
             stdout=stdout_end,
             stderr=stderr_end,
             cwd=command.cwd,
-            env={**command.env, **_private(folder)},
+            env=env,
             pass_fds=(leash_end.fileno(), status_end),
             start_new_session=True,
         )
@@ -114,11 +123,32 @@ async def spawn(
         return Spawned(process, leash, status, stdout, stderr)
 
 
-def _private(folder: Path) -> dict[str, str]:
+def _settle(command: AgentCommand, folder: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Make the private folders, and return what depends on where they are."""
     home, scratch = folder / "home", folder / "tmp"
     home.mkdir(mode=0o700)
     scratch.mkdir(mode=0o700)
-    return {"HOME": str(home), "TMPDIR": str(scratch)}
+    argv, env = command.argv, dict(command.env)
+    if command.home:
+        _furnish(home, command.home)
+        env = {name: text.replace("{HOME}", str(home)) for name, text in env.items()}
+        argv = tuple(word.replace("{HOME}", str(home)) for word in argv)
+    argv = wrap(command.gate, argv, cwd=command.cwd, writable=(home, scratch))
+    return argv, {**env, "HOME": str(home), "TMPDIR": str(scratch)}
+
+
+def _furnish(home: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        file = home / name
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+
+
+def _source(stdin: bytes | IO[bytes], folder: Path) -> IO[bytes]:
+    if isinstance(stdin, bytes):
+        return cast("IO[bytes]", tempfile.TemporaryFile(dir=folder))
+    return stdin
 
 
 def _fill(file: IO[bytes], body: bytes) -> None:

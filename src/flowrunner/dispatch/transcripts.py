@@ -13,7 +13,7 @@ import structlog
 
 from flowrunner.core.errors import UnavailableError
 from flowrunner.dispatch.capture import Decoder
-from flowrunner.wire.tasks import Chunk
+from flowrunner.wire.tasks import Chunk, storable
 
 log = structlog.stdlib.get_logger()
 
@@ -53,6 +53,10 @@ class TranscriptWriter:
     def feed(self, stream: Literal["text", "stderr"], piece: bytes) -> None:
         """Take the next bytes of a stream."""
         self._take(stream, self._decoders[stream].feed(piece))
+
+    def write(self, kind: Literal["text", "system"], text: str) -> None:
+        """Take text that somebody has read out of a stream, or says about it."""
+        self._take(kind, storable(text))
 
     def close(self) -> None:
         """Nothing follows. What is left is sent, and what was not kept is counted (P11)."""

@@ -74,6 +74,7 @@ _ENVIRONMENT = {
 }
 _DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--relative", "-M", "-O/dev/null")
 _DIFF_TAIL = ("--ignore-submodules=dirty", "--src-prefix=a/", "--dst-prefix=b/")
+_STATUS = ("--porcelain=v2", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
 _FILTER_KEYS = ("clean", "smudge", "process")
 
 
@@ -120,6 +121,14 @@ def untracked_files(root: Path) -> tuple[str, ...] | GitFailure:
     """Return paths that git neither tracks nor ignores, sorted."""
     found = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")
     return _names(found) if isinstance(found, bytes) else found
+
+
+def status(root: Path) -> bytes | GitFailure:
+    """Return what differs from the index and from HEAD, new files too, in git's stable format."""
+    off = _filters_off(root)
+    if isinstance(off, GitFailure):
+        return off
+    return run_git(root, *off, "status", *_STATUS)
 
 
 def diff(root: Path, base: str, head: str | None, *flags: str) -> bytes | GitFailure:

@@ -1,0 +1,1 @@
+"""Talk with coding agents over the Agent Client Protocol, whatever they say."""

@@ -1,0 +1,1 @@
+"""An agent that tries everything, for gates to be tried by."""
