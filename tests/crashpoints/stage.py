@@ -44,12 +44,9 @@ SETTINGS: dict[str, Any] = {
     "pool_size": 3,
 }
 _ROOT = Path(__file__).parent
-_DEADLINE = 12.0
-_PAUSE = 0.1
-_ANSWERED = 300.0
-"""Of the clock that leaps: how long an act may take, such as a launch."""
-_STILL = 30
-"""So many looks without a change, and time passes in the database."""
+_DEADLINE, _PAUSE = 12.0, 0.1
+_ANSWERED = 300.0  # of the clock that leaps: how long an act may take, such as a launch
+_STILL = 30  # looks without a change, and time passes in the database
 
 
 class PlayedOutError(Exception):
@@ -129,9 +126,8 @@ class Stage:
         leaving = self.backends.leaving
 
         async def quiet() -> bool:
-            cur = await self.admin.execute(
-                "SELECT pid FROM pg_stat_activity WHERE pid = ANY (%s)", (list(leaving),)
-            )
+            query = b"SELECT pid FROM pg_stat_activity WHERE pid = ANY (%s)"
+            cur = await self.admin.execute(query, (list(leaving),))
             leaving.intersection_update([pid for (pid,) in await cur.fetchall()])
             return not leaving
 
