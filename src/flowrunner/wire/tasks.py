@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, TypeAlias
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from flowrunner.core.graph import Limits
 from flowrunner.wire.base import ReplyModel, RequestModel
@@ -51,6 +59,19 @@ Code: TypeAlias = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Count: TypeAlias = Annotated[int, Field(ge=0, le=10**15)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Epoch: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+
+RECORD_BYTES = 64 * 1024
+
+
+def _bounded(record: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if len(json.dumps(record).encode()) > RECORD_BYTES:
+        msg = f"the record of an attempt has at most {RECORD_BYTES} bytes as JSON"
+        raise ValueError(msg)
+    return record
+
+
+Record: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
+"""What is kept with an attempt for people: its gate and proof, versions, tools, denials, rates."""
 
 
 class ClaimedTask(ReplyModel):
@@ -108,6 +129,12 @@ class TaskReport(RequestModel):
     """How much of the output was not kept; the output then ends in a mark that says so (P11)."""
     replaced_count: Count = 0
     """How many characters of the output could not be kept and stand as U+FFFD (P11)."""
+    partial: Text | None = None
+    """What a failed attempt had said; it is kept to be read, and is no answer."""
+    provider: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    quota_until: AwareDatetime | None = None
+    """Until when the provider answers nobody: nothing is sent to it before, and none is burnt."""
+    record: Record | None = None
 
     @model_validator(mode="after")
     def _says_what_it_must(self) -> TaskReport:
@@ -116,6 +143,12 @@ class TaskReport(RequestModel):
             raise ValueError(msg)
         if (self.outcome == "failed") != (self.error is not None):
             msg = "a failed task has an error, and no other has"
+            raise ValueError(msg)
+        if self.partial is not None and self.outcome != "failed":
+            msg = "only what failed has a partial answer"
+            raise ValueError(msg)
+        if self.quota_until is not None and self.provider is None:
+            msg = "quota_until is about a provider, which is not named"
             raise ValueError(msg)
         return self
 
