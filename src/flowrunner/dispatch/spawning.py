@@ -30,7 +30,7 @@ class AgentCommand:
     """
 
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     cwd: Path
     stdin: bytes | IO[bytes]
     output_cap: int

@@ -67,7 +67,7 @@ class Start:
     """
 
     argv: tuple[str, ...]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     home: Mapping[str, str] = field(default_factory=dict[str, str])
     mode: str | None = None
     meta: Json = field(default_factory=lambda: NOTHING)

@@ -20,6 +20,7 @@ from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings, about
 from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import OnOutput, ProcessLimits
+from flowrunner.dispatch.scrubbing import ScrubbedEars, Scrubber, secrets_in
 from flowrunner.dispatch.spawning import AgentCommand
 from flowrunner.wire.tasks import TaskError
 
@@ -47,14 +48,25 @@ class Listeners:
     on_stderr: Callable[[bytes], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Keeps the task's key from all who hear of it."""
+
+    scrubber: Scrubber
+    ears: ScrubbedEars
+
+
 class Conversation:
     """One task with one agent; the verbs of an execution's process, and a judgement at the end."""
 
-    def __init__(self, task: Task, plan: Plan, drive: Drive, limits: ProcessLimits) -> None:
+    def __init__(
+        self, task: Task, plan: Plan, drive: Drive, limits: ProcessLimits, quiet: Quiet
+    ) -> None:
         self._epoch = task.epoch
         self._plan = plan
         self._drive = drive
         self._limits = limits
+        self._quiet = quiet
 
     def beat(self) -> None:
         self._drive.beat()
@@ -68,8 +80,14 @@ class Conversation:
     async def run(self) -> Judgement:
         """Never raises for what the agent does: that is in the judgement."""
         turn = await self._drive.run()
-        return judge_turn(
-            self._epoch, turn, self._plan.adapter, self._limits, now=datetime.now(UTC)
+        self._quiet.ears.end()
+        scrubber = self._quiet.scrubber
+        # Before it is quoted: where a tail begins, half a key may stand.
+        ended = replace(turn.ended, stderr_tail=scrubber.text(turn.ended.stderr_tail))
+        turn, now = replace(turn, ended=ended), datetime.now(UTC)
+        judged = judge_turn(self._epoch, turn, self._plan.adapter, self._limits, now=now)
+        return replace(
+            judged, report=scrubber.report(judged.report), record=scrubber.value(judged.record)
         )
 
 
@@ -86,16 +104,17 @@ def converse(
         message = f"{plan.adapter.name} has no headless dialect"
         return TaskError(code="dialect_unknown", message=message)
     start = starting(plan.site, endpoint)
-    recorder = Recorder(listeners.on_piece, plan.output_cap, plan.adapter.notices)
+    quiet = _quiet(plan.endpoint, listeners)
+    recorder = Recorder(quiet.ears.piece, plan.output_cap, plan.adapter.notices)
     drive = Drive(
         command_of(task, plan, start, around),
         place.limits,
         place.room,
         _talk(task, plan, start, recorder),
-        _to(listeners),
+        _to(quiet.ears),
         manners=plan.manners,
     )
-    return Conversation(task, plan, drive, place.limits)
+    return Conversation(task, plan, drive, place.limits, quiet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +158,14 @@ def _unfit(plan: Plan) -> TaskError | None:
     return None
 
 
-def _to(listeners: Listeners) -> OnOutput:
+def _quiet(endpoint: Endpoint, listeners: Listeners) -> Quiet:
+    scrubber = Scrubber((endpoint.api_key, *secrets_in(endpoint.base_url)))
+    return Quiet(scrubber, ScrubbedEars(scrubber, listeners.on_piece, listeners.on_stderr))
+
+
+def _to(ears: ScrubbedEars) -> OnOutput:
     def tell(stream: Literal["text", "stderr"], piece: bytes) -> None:
         if stream == "stderr":
-            listeners.on_stderr(piece)
+            ears.stderr(piece)
 
     return tell
