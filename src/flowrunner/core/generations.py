@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from flowrunner.core.draft import Draft, is_decided
 from flowrunner.core.events import RunRetried
-from flowrunner.core.graph import Graph, OnFail, StepSpec
+from flowrunner.core.graph import Graph, OnFail, StepKind, StepSpec
 from flowrunner.core.model import Family, RunStatus, StepState, StepStatus, opening
 
 Arrival: TypeAlias = tuple[int, int, int]
@@ -57,12 +57,12 @@ def _stale(draft: Draft, event: RunRetried) -> set[int]:
 
 
 def _reset(draft: Draft, number: int, family: Family | None) -> None:
-    before = draft.step(number)
+    before, is_person = draft.step(number), draft.spec(number).kind is StepKind.APPROVAL
     after = StepState(
         waiting=1,  # counted anew below, or released by the parent
         attempt=before.attempt,
         epoch=before.epoch,
-        redos=before.redos,
+        redos=before.redos if is_person else 0,
         family=family,
     )
     draft.put(number, after)
