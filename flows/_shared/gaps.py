@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from flowrunner.evidence.citations import is_supported
+from flowrunner.wire.findings import Citation, Finding
+
 from .ground import Ground
 from .seats import Seat
 
@@ -35,6 +38,18 @@ def holes(ground: Ground, done: str) -> Iterator[str]:
         yield f"not {done}, {gap.reason}: {some(gap.examples, gap.count)}"
     if ground.scope.nameless:
         yield f"not {done}, their names are not UTF-8: {ground.scope.nameless} files"
+
+
+def untrue(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield a reason where quotations are not there: who invents one cannot clear the rest."""
+    count = sum(is_untrue(finding) for finding in findings)
+    if count:
+        yield f"findings whose quotation is not in the files: {count} of {len(findings)}"
+
+
+def is_untrue(finding: Finding) -> bool:
+    """Return whether the quotation was looked for, and is not there."""
+    return not is_supported(finding.citation) and finding.citation is not Citation.TREE_CHANGED
 
 
 def some(names: Sequence[str], count: int | None = None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from pydantic import JsonValue, TypeAdapter
 
 from flowrunner import ReportContext, StepResult
+from flowrunner.wire.findings import Finding
 
 from .ground import Ground
 from .seats import Seat
@@ -26,9 +28,13 @@ class Concluded(Protocol):
 
 
 def header_of(
-    ctx: ReportContext, ground: Ground | None, seats: Sequence[Seat], said: Concluded
+    ctx: ReportContext,
+    ground: Ground | None,
+    seats: Sequence[Seat],
+    said: Concluded,
+    findings: Sequence[Finding],
 ) -> dict[str, JsonValue]:
-    """Return the header; *seats* are those who were asked."""
+    """Return the header; *seats* are those who were asked, *findings* all that was quoted."""
     scope = ground.scope if ground else None
     seconds = (ctx.finished_at - ctx.started_at).total_seconds() if ctx.finished_at else None
     usage = ctx.usage
@@ -51,6 +57,7 @@ def header_of(
         "cost_microusd": usage.cost_microusd if usage else None,
         "roster": [seat.key for seat in seats if seat.fate != "excluded"],
         "census": _census(ctx),
+        "quotations": _quotations(findings),
         "degraded": is_degraded(ctx, seats),
         "deferred": list(said.deferred),
         "assumptions": list(said.assumptions),
@@ -65,6 +72,11 @@ def is_degraded(ctx: ReportContext, seats: Sequence[Seat]) -> bool:
 def plain(value: object) -> JsonValue:
     """Return *value*, models included, as JSON."""
     return _JSON.validate_python(_ANY.dump_python(value, mode="json"))
+
+
+def _quotations(findings: Sequence[Finding]) -> dict[str, JsonValue]:
+    judged = {each.id: each.citation.value for each in findings}
+    return dict(sorted(Counter(judged.values()).items()))
 
 
 def _census(ctx: ReportContext) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.text import code_block, code_span, inline
-from flowrunner.wire.findings import Claim, Finding, Verdict
+from flowrunner.wire.findings import Citation, Claim, Finding, Verdict
 
 LONG = 4000
 PLACES = 10
@@ -135,6 +135,8 @@ def _marks(kind: Kind) -> Iterator[str]:
     yield f"confidence {claim.confidence:.2f}"
     if not is_supported(finding.citation):
         yield f"**quotation not found ({finding.citation.value.replace('_', ' ')})**"
+    elif finding.citation is Citation.MOVED:
+        yield "cited elsewhere, found here"
     if finding.verdict is not Verdict.UNVERIFIED:
         yield finding.verdict.value.replace("_", " ")
     if finding.demoted_from is not None:

@@ -101,6 +101,7 @@ def _header_rows(header: Mapping[str, JsonValue]) -> Iterator[tuple[str, str]]:
     yield "Cost", f"${cost / 1_000_000:.4f}" if isinstance(cost, int) and cost else ""
     seconds = header["seconds"]
     yield "Duration", f"{seconds:.0f} s" if isinstance(seconds, float) else ""
+    yield "Quotations", _counted(header.get("quotations"))
     yield "Degraded", "yes" if header["degraded"] else ""
     yield "Run", code_span(str(header["run"]))
 
@@ -109,6 +110,11 @@ def _census(census: JsonValue) -> str:
     counted = census if isinstance(census, dict) else {}
     sizes = ((name, len(each)) for name, each in counted.items() if isinstance(each, list | dict))
     return ", ".join(f"{size} {name}" for name, size in sizes if size or name in {"ok", "failed"})
+
+
+def _counted(quotations: JsonValue) -> str:
+    counted = quotations if isinstance(quotations, dict) else {}
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counted.items())
 
 
 def _answered(seat: Seat) -> str:

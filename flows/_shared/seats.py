@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from flowrunner import Context
+from flowrunner.evidence.excuses import is_excuse
 from flowrunner.wire.findings import Answer
 
 from .parts import Part, parts_of
@@ -55,31 +57,58 @@ class Spoken(Protocol):
 
 
 S = TypeVar("S", bound=Spoken)
-Counts = Callable[[S], tuple[int, int]]
-"""How much an answer says, and how many files it read: with neither it has said nothing."""
 
 
-def seat_of(key: str, persona: str, ctx: Context) -> Seat:
-    """Return what came of one reviewer."""
-    return seat_by(key, persona, ctx, Answer, _counts)
+@dataclass(frozen=True, slots=True)
+class Form(Generic[S]):
+    """How an agent answers: *counts* is how much is said, and how many files were read.
+
+    *reads*: whoever says nothing in particular must have read something to say so.
+    """
+
+    kind: type[S]
+    counts: Callable[[S], tuple[int, int]]
+    reads: bool = False
+
+    def silence(self, answer: S) -> str:
+        """Return why *answer* is none; "" if it is one."""
+        said, read = self.counts(answer)
+        words = answer.summary.strip()
+        if said:
+            return ""
+        if is_excuse(words):
+            return f"it only said: {words}"
+        if not words and not read:
+            return "an answer without findings, files or a summary"
+        if self.reads and not read and answer.model_asked:
+            return "it found nothing, and names no file that it has read"
+        return ""
 
 
-def seat_by(key: str, persona: str, ctx: Context, kind: type[S], counts: Counts[S]) -> Seat:
+def seat_of(key: str, persona: str, ctx: Context, *, has_files: bool = True) -> Seat:
+    """Return what came of one reviewer; *has_files* False: there is nothing that it could read.
+
+    Whoever finds nothing in files must have read some: else it has not looked.
+    """
+    return seat_by(key, persona, ctx, Form(Answer, _counts, reads=has_files))
+
+
+def seat_by(key: str, persona: str, ctx: Context, form: Form[S]) -> Seat:
     """Return what came of whoever answers in another form; an answer without content is none."""
-    parts = parts_of(ctx, key, kind)
+    parts = parts_of(ctx, key, form.kind)
     bare = Seat(key=key, persona=persona, fate="failed", batch_count=max(1, len(parts)))
     if not parts:
         return _unseated(bare, ctx)
     given = [part.output for part in parts if part.output is not None]
-    said = [answer for answer in given if _speaks(answer, counts)]
-    silent = [part for part in parts if part.output is None or not _speaks(part.output, counts)]
+    said = [answer for answer in given if not form.silence(answer)]
+    silent = [part for part in parts if part.output is None or form.silence(part.output)]
     return bare.model_copy(
         update={
             "fate": "answered" if not silent else "partial" if said else _fate(silent),
-            "detail": _why(silent, len(parts)),
+            "detail": _why([(part.key, _reason(part, form)) for part in silent], len(parts)),
             "summary": merged(_summaries(parts), len(parts))[:SUMMARY_LENGTH],
-            "finding_count": sum(counts(answer)[0] for answer in said),
-            "file_count": sum(counts(answer)[1] for answer in said),
+            "finding_count": sum(form.counts(answer)[0] for answer in said),
+            "file_count": sum(form.counts(answer)[1] for answer in said),
             "model_asked": bool(said) and all(answer.model_asked for answer in said),
             "truncated": any(answer.truncated for answer in said),
             "failed_batches": tuple(part.key for part in silent if part.key),
@@ -116,10 +145,6 @@ def _counts(answer: Answer) -> tuple[int, int]:
     return len(answer.findings), len(answer.reviewed_files)
 
 
-def _speaks(answer: S, counts: Counts[S]) -> bool:
-    return any(counts(answer)) or bool(answer.summary.strip())
-
-
 def _unseated(bare: Seat, ctx: Context) -> Seat:
     outcome = ctx.outcomes.get(bare.key)
     if outcome is not None and outcome.status in {"skipped", "excluded"}:
@@ -132,12 +157,15 @@ def _fate(parts: Sequence[Part[S]]) -> Fate:
     return "empty" if any(part.output is not None for part in parts) else "failed"
 
 
-def _why(silent: Sequence[Part[S]], total: int) -> str:
+def _reason(part: Part[S], form: Form[S]) -> str:
+    return part.message if part.output is None else form.silence(part.output)
+
+
+def _why(silent: Sequence[tuple[str, str]], total: int) -> str:
     if not silent:
         return ""
-    told = [part.message or "an answer without findings, files or a summary" for part in silent]
     if total == 1:
-        return told[0]
-    named = [f"{part.key}: {why}" for part, why in zip(silent, told, strict=True)]
+        return silent[0][1]
+    named = [f"{key}: {why}" for key, why in silent]
     more = f" and {len(silent) - GAPS_SHOWN} more" if len(silent) > GAPS_SHOWN else ""
     return f"{len(silent)} of {total} batches ({'; '.join(named[:GAPS_SHOWN])}{more})"

@@ -21,7 +21,7 @@ from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.severity import demote, stands
 from flowrunner.wire.findings import Finding, Severity
 
-from .._shared.gaps import holes, silence, some
+from .._shared.gaps import holes, silence, some, untrue
 from .._shared.seats import Seat
 from .._shared.verifying import Checked, check
 from . import picture, risk
@@ -131,6 +131,7 @@ def _reasons(
     grave = [f for f in findings if f.claim.severity in {Severity.CRITICAL, Severity.MAJOR}]
     if grave:
         yield f"findings that are major or critical: {len(grave)}"
+    yield from untrue(findings)
 
 
 def _deferred(stock: Stock, risks: Sequence[Weighed], checked: Checked) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from flowrunner import Context
 from flowrunner.definitions.prompts import fence
 
-from .._shared.seats import Seat, seat_by
+from .._shared.seats import Form, Seat, seat_by
 from .._shared.wording import READ_ONLY, material, scope_block
 from .instructions import background, stock_of
 from .risk import Deferred, Risks, found
@@ -85,7 +85,7 @@ def prompt_for(key: str) -> Callable[[Context], str]:
 
 def seats(ctx: Context) -> tuple[Seat, ...]:
     both = (ARCHITECT, SYSTEM)
-    return tuple(seat_by(key, persona, ctx, Picture, _counts) for key, persona in both)
+    return tuple(seat_by(key, persona, ctx, Form(Picture, _counts)) for key, persona in both)
 
 
 def _counts(answer: Picture) -> tuple[int, int]:

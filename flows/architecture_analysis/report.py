@@ -60,7 +60,9 @@ def render(ctx: ReportContext) -> Report:
     """Deterministic: no clock, no file is read (R2-43)."""
     facts = _facts(ctx)
     judgement = facts.judgement
-    header = header_of(ctx, facts.stock.ground if facts.stock else None, judgement.seats, judgement)
+    ground = facts.stock.ground if facts.stock else None
+    quoted = (*judgement.findings, *(each.finding for each in judgement.risks))
+    header = header_of(ctx, ground, judgement.seats, judgement, quoted)
     return Report(
         markdown=joined(_parts(facts, header)),
         data=plain(

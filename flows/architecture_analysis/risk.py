@@ -11,7 +11,7 @@ from flowrunner import Context
 from flowrunner.definitions.prompts import fence
 from flowrunner.wire.findings import Line, Path
 
-from .._shared.seats import Seat, seat_by
+from .._shared.seats import Form, Seat, seat_by
 from .._shared.wording import EVIDENCE, READ_ONLY, material, scope_block
 from .fold import Folded
 from .instructions import background, stock_of
@@ -62,7 +62,7 @@ class Risk(BaseModel):
     file: Path
     line_start: Line
     line_end: Line | None = None
-    quote: str = Field(min_length=1, max_length=2000)
+    quote: str = Field(max_length=2000)
     option: str = Field(default="", max_length=2000)
     simpler: str = Field(default="", max_length=2000)
 
@@ -116,4 +116,4 @@ def found(ctx: Context) -> str:
 
 
 def seat(ctx: Context) -> Seat:
-    return seat_by(STEP, PERSONA, ctx, Risks, lambda answer: (len(answer.risks), 0))
+    return seat_by(STEP, PERSONA, ctx, Form(Risks, lambda answer: (len(answer.risks), 0)))

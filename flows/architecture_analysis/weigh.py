@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import BaseModel, ConfigDict
 
 from flowrunner import Context
+from flowrunner.evidence.citations import relative_name
 from flowrunner.evidence.folding import fold
 from flowrunner.wire.findings import Answer, Claim, Finding, Severity
 
@@ -44,7 +45,7 @@ class Weighed(BaseModel):
 
     @property
     def level(self) -> Level:
-        points = _POINTS[self.likelihood] * _POINTS[self.impact]
+        points = _points(self)
         return "high" if points >= HIGH else "medium" if points >= MEDIUM else "low"
 
 
@@ -62,7 +63,8 @@ def weigh(ctx: Context) -> Scales:
     if folded is None:
         raise ValueError("there is nothing to weigh")
     said = [risk for answer in outputs_of(ctx, STEP, Risks) for risk in answer.risks]
-    cited = {risk.file for risk in said if not risk.file.startswith(("/", ".."))}
+    bare = stock.ground.tree(ctx.project.root)
+    cited = {name for risk in said if (name := relative_name(bare, risk.file)) is not None}
     tree = stock.ground.tree(ctx.project.root, cited)
     named = fold([(STEP, Answer(findings=tuple(map(_claim, said))))], tree)
     found = [*_derived(folded), *_named(said, named)]
@@ -80,7 +82,8 @@ def _derived(folded: Folded) -> Iterator[Weighed]:
 
 
 def _named(said: list[Risk], named: tuple[Finding, ...]) -> Iterator[Weighed]:
-    by_title = {risk.title: risk for risk in reversed(said)}
+    # Of two that have one title the graver one counts, whichever was said first.
+    by_title = {risk.title: risk for risk in sorted(said, key=_points)}
     for finding in named:
         risk = by_title[finding.claim.title]
         yield Weighed(
@@ -94,7 +97,7 @@ def _named(said: list[Risk], named: tuple[Finding, ...]) -> Iterator[Weighed]:
 
 
 def _claim(risk: Risk) -> Claim:
-    points = _POINTS[risk.likelihood] * _POINTS[risk.impact]
+    points = _points(risk)
     severity = Severity.MAJOR if points >= HIGH else Severity.MINOR
     return Claim(
         rule=f"risk/{risk.title}"[:100],
@@ -109,7 +112,10 @@ def _claim(risk: Risk) -> Claim:
     )
 
 
+def _points(risk: Risk | Weighed) -> int:
+    return _POINTS[risk.likelihood] * _POINTS[risk.impact]
+
+
 def _order(each: Weighed) -> tuple[int, int, str, int]:
-    points = _POINTS[each.likelihood] * _POINTS[each.impact]
     claim = each.finding.claim
-    return -points, each.source == CODE, claim.file, claim.line_start
+    return -_points(each), each.source == CODE, claim.file, claim.line_start

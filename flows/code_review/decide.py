@@ -3,7 +3,7 @@
 - `block`: something critical stands: its quotation was found, and nobody has refuted it. A major
   finding blocks only once a verifier has confirmed it.
 - `approve`: every reviewer that was called answered, each was a model that was not cut short,
-  every file was read, and there is nothing worse than a note.
+  every file was read, every quotation is there, and there is nothing worse than a note.
 - `inconclusive`: nobody gave a usable answer, or there was nothing to review.
 - `rejected`: a person was asked, and said no.
 - `comment`: everything else.
@@ -29,7 +29,7 @@ from flowrunner.evidence.citations import is_supported
 from flowrunner.evidence.severity import Caps, cap, demote, stands
 from flowrunner.wire.findings import Citation, Finding, Severity, Verdict
 
-from .._shared.gaps import holes, silence, some
+from .._shared.gaps import holes, silence, some, untrue
 from .._shared.ground import Ground
 from .._shared.verifying import Checked
 from .fold import Folded
@@ -128,6 +128,7 @@ def _faults(findings: Sequence[Finding]) -> Iterator[str]:
     told = [f"{count} {severity.value}" for severity, count in counts.items() if count]
     if told:
         yield f"findings: {', '.join(told)}"
+    yield from untrue(findings)
     if any(finding.citation is Citation.TREE_CHANGED for finding in findings):
         yield "files changed while they were reviewed"
 

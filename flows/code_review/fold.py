@@ -39,10 +39,17 @@ def fold(ctx: Context) -> Folded:
     findings = fold_answers(answers, ground.tree(ctx.project.root, cited))
     read = {name for _, answer in answers for name in _read(answer, bare)}
     return Folded(
-        seats=tuple(seat_of(reviewer.key, reviewer.persona, ctx) for reviewer in REVIEWERS),
+        seats=seats_of(ctx),
         findings=findings,
         unread=tuple(path for path in ground.files if path not in read),
     )
+
+
+def seats_of(ctx: Context) -> tuple[Seat, ...]:
+    """Return what came of each reviewer; of a change that only deletes there is a diff to read."""
+    ground = ctx.result("scope", Ground)
+    has_files = ground is None or bool(ground.files)
+    return tuple(seat_of(each.key, each.persona, ctx, has_files=has_files) for each in REVIEWERS)
 
 
 def _answers(ctx: Context) -> Iterator[tuple[str, Answer]]:

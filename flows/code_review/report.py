@@ -18,9 +18,9 @@ from flowrunner.wire.findings import Answer, Claim, Finding
 from .._shared.ground import Ground
 from .._shared.header import header_of, plain
 from .._shared.parts import outputs_of
-from .._shared.seats import Seat, seat_of
+from .._shared.seats import Seat
 from .decide import Judgement
-from .fold import Folded
+from .fold import Folded, seats_of
 from .page import Page, page
 from .roster import REVIEWERS
 
@@ -44,7 +44,7 @@ class Facts:
 def render(ctx: ReportContext) -> Report:
     """Deterministic: no clock, no file is read (R2-43)."""
     facts = _facts(ctx)
-    header = header_of(ctx, facts.ground, facts.seats, facts.judgement)
+    header = header_of(ctx, facts.ground, facts.seats, facts.judgement, facts.findings)
     return Report(
         markdown=page(
             Page(
@@ -81,7 +81,7 @@ def _facts(ctx: ReportContext) -> Facts:
     elif ctx.partial and judgement.verdict == "approve":
         reasons = (*judgement.reasons, "the run did not complete")
         judgement = judgement.model_copy(update={"verdict": "comment", "reasons": reasons})
-    seats = folded.seats if folded else _seats(ctx)
+    seats = folded.seats if folded else seats_of(ctx)
     return Facts(ground, folded, judgement, seats)
 
 
@@ -98,10 +98,6 @@ def _no_judgement(ctx: ReportContext, folded: Folded | None) -> Judgement:
         findings=folded.findings if folded else (),
         shown=tuple(finding.id for finding in folded.findings) if folded else (),
     )
-
-
-def _seats(ctx: ReportContext) -> tuple[Seat, ...]:
-    return tuple(seat_of(reviewer.key, reviewer.persona, ctx) for reviewer in REVIEWERS)
 
 
 _CODE_STEPS = ("scope", "fold", "decide", "approve", "conclude")

@@ -14,7 +14,7 @@ from flowrunner.evidence.tree import Tree
 from flowrunner.wire.findings import Answer, Claim, Finding, Severity
 
 from .._shared.parts import outputs_of
-from .._shared.seats import Seat, seat_by
+from .._shared.seats import Form, Seat, seat_by
 from . import extract
 from .survey import Ledger
 
@@ -65,7 +65,7 @@ def compare(ctx: Context) -> Compared:
 
 def reader_seat(ctx: Context) -> Seat:
     """Return what came of those who read the pages."""
-    return seat_by(extract.STEP, extract.PERSONA, ctx, Extract, _counts)
+    return seat_by(extract.STEP, extract.PERSONA, ctx, Form(Extract, _counts, reads=True))
 
 
 def _counts(answer: Extract) -> tuple[int, int]:

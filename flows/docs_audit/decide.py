@@ -32,7 +32,10 @@ _FALSE = frozenset({Verdict.REFUTED, Verdict.PARTIALLY_REFUTED})
 
 
 class Judgement(BaseModel):
-    """*false* are findings with proof; *undecided* are statements that nobody could judge."""
+    """*false* are findings with proof; *undecided* are statements that nobody could judge.
+
+    *invented* are statements with a quotation that no page has: nobody is asked about them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,6 +43,7 @@ class Judgement(BaseModel):
     reasons: tuple[str, ...]
     false: tuple[Finding, ...] = ()
     undecided: tuple[Finding, ...] = ()
+    invented: tuple[Finding, ...] = ()
     confirmed: int = 0
     checked: Checked | None = None
     deferred: tuple[str, ...] = ()
@@ -67,6 +71,7 @@ def judge(ledger: Ledger, compared: Compared, checked: Checked) -> Judgement:
         reasons=reasons,
         false=false,
         undecided=undecided,
+        invented=compared.invented,
         confirmed=sum(f.verdict is Verdict.CONFIRMED for f in checked.findings),
         checked=checked,
         deferred=tuple(_deferred(ledger, compared)),

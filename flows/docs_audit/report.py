@@ -62,8 +62,8 @@ def render(ctx: ReportContext) -> Report:
     """Deterministic: no clock, no file is read (R2-43)."""
     facts = _facts(ctx)
     ground = facts.ledger.ground if facts.ledger else None
-    header = header_of(ctx, ground, (facts.seat,), facts.judgement)
     judgement = facts.judgement
+    header = header_of(ctx, ground, (facts.seat,), judgement, _quoted(judgement))
     return Report(
         markdown=joined(_parts(facts, header)),
         data=plain(
@@ -77,12 +77,18 @@ def render(ctx: ReportContext) -> Report:
                 "confirmed": judgement.confirmed,
                 "findings": judgement.false,
                 "undecided": judgement.undecided,
+                "invented": judgement.invented,
                 "unverified": judgement.checked.unruled if judgement.checked else {},
             }
         ),
         sarif=plain(sarif(judgement.false, flowrunner.__version__, failed=_failures(facts))),
         outcome=judgement.outcome,
     )
+
+
+def _quoted(judgement: Judgement) -> tuple[Finding, ...]:
+    looked_into = judgement.checked.findings if judgement.checked else judgement.undecided
+    return (*judgement.false, *looked_into, *judgement.invented)
 
 
 def _facts(ctx: ReportContext) -> Facts:

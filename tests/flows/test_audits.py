@@ -224,6 +224,33 @@ def test_which_risks_count(
     assert [each.finding.verdict for each in named] == [Verdict(verdict)]
 
 
+def test_of_two_risks_with_one_title_the_graver_counts(tmp_path: Path) -> None:
+    """P9: nobody's mild words about one place hide what was said about another."""
+    root = a_clean_project(tmp_path)
+    place = {"file": "app/pay.py", "line_start": 7, "quote": "return 1 / amount"}
+    mild = {**place, "title": "It divides", "likelihood": "low", "impact": "low"}
+    grave = {**mild, "file": "README.md", "line_start": 1, "quote": "# Pay", "impact": "high"}
+    answer = json.dumps({"risks": [mild, grave], "summary": "Two."})
+
+    run = rehearse_well("architecture-analysis", root, said={"risk": answer, "verify": NOBODY})
+
+    assert run.report().outcome == "risks"
+
+
+@pytest.mark.parametrize("file", ["./app/pay.py", "app//pay.py", "{root}/app/pay.py", "./LICENSE"])
+def test_a_risk_may_name_its_file_in_any_way(tmp_path: Path, file: str) -> None:
+    """F-02: the same place is found as for reviewers, also outside of what was handed out."""
+    root = a_project(a_clean_project(tmp_path), {"LICENSE": "\n" * 6 + "    return 1 / amount\n"})
+    risk = {"title": "It divides", "likelihood": "high", "impact": "high", "line_start": 7}
+    risk |= {"file": file.format(root=root), "quote": "return 1 / amount"}
+    answer = json.dumps({"risks": [risk], "summary": "One."})
+
+    run = rehearse_well("architecture-analysis", root, said={"risk": answer})
+
+    (named,) = [each for each in design(run).risks if each.source == "risk"]
+    assert named.finding.citation.value == "exact"
+
+
 def test_specialists_come_by_their_signs(tmp_path: Path) -> None:
     """Two seats in band medium, three in large, the most signs first."""
     files = {f"app/a{n}.py": "import sqlite3\n" for n in range(3)} | {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flowrunner.core.model import Failure
-from flows.rehearsal import FLOWS, Rehearsal, rehearse
+from flows.rehearsal import FLOWS, Rehearsal, rehearse, step_of
 from flows.scripted import CLEAN, a_clean_project, agent_steps, rehearse_well
 
 FAILED = Failure("agent_failed", "the agent ended with status 1")
@@ -121,3 +121,34 @@ def test_a_file_that_cannot_be_named_is_a_hole(tmp_path: Path, name: str) -> Non
 
     assert report.outcome not in {CLEAN[name], "inconclusive"}
     assert "their names are not UTF-8: 1 files" in report.markdown
+
+
+@pytest.mark.parametrize("words", ["I cannot help with that.", "API Error: 529 Overloaded"])
+@pytest.mark.parametrize("name", sorted(FLOWS))
+def test_a_refusal_in_the_right_form_is_none(project: Path, name: str, words: str) -> None:
+    """P9: a program that forces the form of an answer gets nothing, politely, in that form."""
+    clean = rehearse_well(name, project)
+    said = json.dumps({**NOTHING, "summary": words, "pages_read": ["README.md"]})
+    files = json.dumps({**NOTHING, "summary": words, "reviewed_files": ["README.md"]})
+
+    for step in sorted(clean.asked - {"verify", "examine"}):
+        for answer in (said, files):
+            run = rehearse_well(name, project, said={step: answer})
+            assert run.report().outcome != CLEAN[name], step
+            assert f"'{step}' gave no usable answer: it only said" in json.dumps(run.report().data)
+
+
+@pytest.mark.parametrize("name", ["code-review", "architecture-analysis"])
+def test_who_read_nothing_has_found_nothing(project: Path, name: str) -> None:
+    """P9: a summary alone is no review; with the files that were read it is one."""
+    idle: dict[str, object] = {"findings": [], "summary": "Looks good to me."}
+    clean = rehearse_well(name, project)
+    prompts = clean.prompts.items()
+    readers = {step_of(key) for key, prompt in prompts if '"reviewed_files"' in prompt}
+    assert readers
+
+    for step in sorted(readers):
+        told = {step: json.dumps(idle)}
+        assert rehearse_well(name, project, said=told).report().outcome != CLEAN[name], step
+        told = {step: json.dumps({**idle, "reviewed_files": ["README.md"]})}
+        assert rehearse_well(name, project, said=told).report().outcome == CLEAN[name], step

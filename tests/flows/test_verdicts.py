@@ -69,6 +69,8 @@ def seated(**other: object) -> Seat:
         (a_finding(Severity.CRITICAL, citation=Citation.QUOTE_MISMATCH), "comment"),
         (a_finding(Severity.CRITICAL, citation=Citation.FILE_MISSING), "comment"),
         (a_finding(Severity.NOTE, citation=Citation.TREE_CHANGED), "comment"),
+        (a_finding(Severity.NOTE, citation=Citation.QUOTE_MISMATCH), "comment"),
+        (a_finding(Severity.NOTE, citation=Citation.MOVED), "approve"),
         (a_finding(Severity.CRITICAL, reach="Unreachable: dead code"), "comment"),
         (a_finding(Severity.CRITICAL, reach="unreachable", category="security"), "block"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowrunner.evidence.citations import is_supported, locate
+from flowrunner.evidence.citations import MIN_QUOTE, is_supported, locate
 from flowrunner.evidence.tree import Tree
 from flowrunner.wire.findings import Finding, Ruling, Verdict
 
@@ -25,8 +25,9 @@ def apply_rulings(
 ) -> Ruled:
     """Set each finding's verdict from (verifier, ruling) pairs.
 
-    A refutation counts only if its own quotation is found in the tree; verifiers who disagree make
-    a finding partially refuted.
+    A refutation counts only if its own quotation is found in the tree, and whoever confirms by a
+    quotation that is not there has confirmed nothing. Verifiers who disagree make a finding
+    partially refuted.
     """
     known = {finding.id for finding in findings}
     notes = [
@@ -45,8 +46,8 @@ def _rule(finding: Finding, rulings: Sequence[tuple[str, Ruling]], tree: Tree) -
     verdicts: set[Verdict] = set()
     evidence: list[str] = []
     for source, ruling in rulings:
-        proof = _proof(ruling, tree) if ruling.verdict in _AGAINST else ruling.reason
-        if proof is None:
+        proof = _proof(ruling, tree)
+        if proof is None and (ruling.verdict in _AGAINST or _has_quoted(ruling)):
             evidence.append(f"{source} says {ruling.verdict} without evidence that checks out")
             continue
         verdicts.add(ruling.verdict)
@@ -58,8 +59,13 @@ def _rule(finding: Finding, rulings: Sequence[tuple[str, Ruling]], tree: Tree) -
     return finding.model_copy(update=update)
 
 
+def _has_quoted(ruling: Ruling) -> bool:
+    # A bracket on a line of its own is really there, and is no reason for anything.
+    return ruling.counter is not None and len("".join(ruling.counter.quote.split())) >= MIN_QUOTE
+
+
 def _proof(ruling: Ruling, tree: Tree) -> str | None:
-    if ruling.counter is None:
+    if ruling.counter is None or not _has_quoted(ruling):
         return None
     found = locate(ruling.counter, tree)
     if not is_supported(found.citation):

@@ -26,7 +26,10 @@ class Verdict(StrEnum):
 
 
 class Claim(BaseModel):
-    """What a reviewer asserts about one place; unknown fields are ignored, for models add some."""
+    """What a reviewer asserts about one place; unknown fields are ignored, for models add some.
+
+    An empty *quote* is accepted and then flagged: refused, it would cost all others beside it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,7 +41,7 @@ class Claim(BaseModel):
     file: Path
     line_start: Line
     line_end: Line | None = None
-    quote: str = Field(min_length=1, max_length=2000)
+    quote: str = Field(max_length=2000)
     reach: str = Field(default="", max_length=1000)
     suggestion: str = Field(default="", max_length=2000)
     confidence: float = Field(default=0.5, ge=0, le=1)
@@ -64,7 +67,7 @@ class Quotation(BaseModel):
     file: Path
     line_start: Line
     line_end: Line | None = None
-    quote: str = Field(min_length=1, max_length=2000)
+    quote: str = Field(max_length=2000)
 
 
 class Ruling(BaseModel):

@@ -12,12 +12,14 @@ from flowrunner.wire.findings import Finding, Quotation, Ruling, Verdict
 from unit.evidence.projects import a_claim, a_project, an_answer
 
 PROOF = Quotation(file="a.py", line_start=2, quote="assert value")
+TRIFLE = Quotation(file="a.py", line_start=3, quote=")")
+EMPTY = Quotation(file="a.py", line_start=2, quote=" ")
 INVENTED = Quotation(file="a.py", line_start=2, quote="this is not there")
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    return pin_tree(a_project(tmp_path, {"a.py": "value = 1\nassert value\n"}))
+    return pin_tree(a_project(tmp_path, {"a.py": "value = 1\nassert value\n)\n"}))
 
 
 def a_finding(tree: Tree, category: str = "correctness") -> Finding:
@@ -35,7 +37,7 @@ def ruled(tree: Tree, *said: tuple[Verdict, Quotation | None], category: str = "
     return after
 
 
-@pytest.mark.parametrize("counter", [None, INVENTED])
+@pytest.mark.parametrize("counter", [None, INVENTED, TRIFLE, EMPTY])
 def test_a_refutation_without_evidence_changes_no_verdict(
     tree: Tree, counter: Quotation | None
 ) -> None:
@@ -65,6 +67,10 @@ def test_a_security_finding_is_annotated_and_still_stands(tree: Tree) -> None:
     ("said", "expected"),
     [
         ([(Verdict.CONFIRMED, None)], Verdict.CONFIRMED),
+        ([(Verdict.CONFIRMED, PROOF)], Verdict.CONFIRMED),
+        ([(Verdict.CONFIRMED, TRIFLE)], Verdict.CONFIRMED),
+        ([(Verdict.CONFIRMED, INVENTED)], Verdict.UNVERIFIED),
+        ([(Verdict.CONFIRMED, INVENTED), (Verdict.REFUTED, PROOF)], Verdict.REFUTED),
         ([(Verdict.CONFIRMED, None), (Verdict.UNVERIFIED, None)], Verdict.CONFIRMED),
         ([(Verdict.CONFIRMED, None), (Verdict.REFUTED, PROOF)], Verdict.PARTIALLY_REFUTED),
         ([(Verdict.CONFIRMED, None), (Verdict.REFUTED, None)], Verdict.CONFIRMED),

@@ -18,7 +18,7 @@ ABOUT: Mapping[Kind, About] = {
     Kind.VARIABLE: "setting", Kind.NAME: "name", Kind.IMPORT: "example", Kind.CODE: "example",
     Kind.VERSION: "number",
 }  # fmt: skip
-Quote = Annotated[str, Field(min_length=1, max_length=2000)]
+Quote = Annotated[str, Field(max_length=2000)]
 
 
 class Said(BaseModel):
