@@ -54,6 +54,7 @@ _STEP = re.compile(
 BROKEN = Failure("definition_error", "the prompt builder raised")
 FATAL = Failure("agent_error", "it gave up")
 FLAKY = Failure("overloaded", "try again", FailureClass.TRANSIENT)
+QUOTA = Failure("quota_exhausted", "used up", FailureClass.QUOTA, provider="acme")
 
 
 WAIT: Mapping[str, Any] = {"kind": StepKind.WAIT}
@@ -204,7 +205,7 @@ def _an_end(state: RunState, number: int, verb: str, rest: str) -> inp.Input:
         case _ if verb in _TIMERS:
             return inp.TimerFired(_TIMERS[verb], number, int(rest or attempt))
         case _:
-            return inp.TaskSettled(number, attempt, epoch, _an_outcome(key, verb))
+            return inp.TaskSettled(number, attempt, epoch, _an_outcome(key, verb, rest))
 
 
 _TIMERS: Mapping[str, inp.TimerKind] = {
@@ -216,8 +217,10 @@ _TIMERS: Mapping[str, inp.TimerKind] = {
 }
 
 
-def _an_outcome(key: str, verb: str) -> inp.Outcome:
+def _an_outcome(key: str, verb: str, rest: str = "") -> inp.Outcome:
     match verb:
+        case "quota":
+            return inp.Errored(QUOTA, pause_seconds=float(rest) if rest else None)
         case "done":
             return inp.Succeeded(Ref(f"output of {key}"))
         case "failed":

@@ -92,7 +92,8 @@ def _rich(key: str, value: Any) -> Any:
         case "error":
             failure_class = FailureClass(value.get("failure_class", FailureClass.FATAL))
             hint = value.get("hint", "")
-            return Failure(value["code"], value["message"], failure_class, hint)
+            provider = value.get("provider", "")
+            return Failure(value["code"], value["message"], failure_class, hint, provider)
         case "losses":
             return Losses(**value)
         case "usage":

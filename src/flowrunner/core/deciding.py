@@ -7,7 +7,7 @@ from flowrunner.core import meaning
 from flowrunner.core.decision import Ask, Guard, SetTimer
 from flowrunner.core.draft import Draft
 from flowrunner.core.graph import OnFail, Siblings, StepSpec
-from flowrunner.core.inputs import TimerKind
+from flowrunner.core.inputs import Errored, TimerKind
 from flowrunner.core.model import (
     HANDED_BACK,
     MAX_CRASHES,
@@ -21,7 +21,7 @@ from flowrunner.core.model import (
     StepStatus,
     Usage,
 )
-from flowrunner.core.retries import next_delay
+from flowrunner.core.retries import next_delay, quota_delay, waits_for_quota
 
 
 class Deciding:
@@ -70,24 +70,35 @@ class Deciding:
         epoch: int = 0,
         usage: Usage = Usage(),
         losses: Losses = Losses(),
+        record: Ref | None = None,
     ) -> None:
         """End the step well; calls that its code did not wait for are stopped."""
         attempt = self.step(number).attempt
-        self.emit(ev.StepCompleted(number, attempt, output, epoch, usage, losses))
+        self.emit(ev.StepCompleted(number, attempt, output, epoch, usage, losses, record))
         self.stop_children(number, "parent_ended")
 
-    def fail(self, number: int, error: Failure, epoch: int, usage: Usage) -> None:
-        """End the attempt; try again if the step's policy says so."""
-        step = self.step(number)
+    def fail(self, number: int, given: Errored, epoch: int) -> None:
+        """End the attempt; try again if the step's policy says so, or once there is quota again."""
+        attempt, delay = self.step(number).attempt, self._delay(number, given, epoch)
+        if delay is None or self.run.failure is not None:
+            self.end_failed(number, given, epoch)
+            return
+        counts = not waits_for_quota(self.spec(number).retry, given.error)
+        kept = (given.usage, counts, given.record, given.partial)
+        self.emit(ev.StepRetrying(number, attempt, given.error, delay, epoch, *kept))
+        if delay > 0:
+            self.set_timer(TimerKind.RETRY, number, attempt, delay)
+
+    def _delay(self, number: int, given: Errored, epoch: int) -> float | None:
+        step, policy = self.step(number), self.spec(number).retry
         # An epoch is unique among all runs: what failed together must not come back together.
         seed = f"{epoch}/{number}"
-        delay = next_delay(self.spec(number).retry, error, step.failures + 1, seed)
-        if delay is None or self.run.failure is not None:
-            self.end_failed(number, error, epoch, usage)
-            return
-        self.emit(ev.StepRetrying(number, step.attempt, error, delay, epoch, usage))
-        if delay > 0:
-            self.set_timer(TimerKind.RETRY, number, step.attempt, delay)
+        if not waits_for_quota(policy, given.error):
+            return next_delay(policy, given.error, step.failures + 1, seed)
+        # What was handed back, and attempts before the run began anew, count as waits, too: at
+        # most that makes a step wait for an hour.
+        waits = step.attempt - step.failures - step.crashes - step.redos
+        return quota_delay(given.pause_seconds, waits, seed)
 
     def lose(self, number: int, reason: str, epoch: int, *, handed_back: bool = False) -> None:
         """The attempt went with its worker: another follows at once, but not for ever."""
@@ -104,13 +115,13 @@ class Deciding:
         error = Failure("lease_lost", reason, FailureClass.LOST)
         self.emit(ev.StepRetrying(number, step.attempt, error, 0, epoch))
 
-    def end_failed(
-        self, number: int, error: Failure, epoch: int = 0, usage: Usage | None = None
-    ) -> None:
+    def end_failed(self, number: int, why: Failure | Errored, epoch: int = 0) -> None:
         """End the step as failed; its policy, or its parent, says what that means."""
         spec, attempt = self.spec(number), self.step(number).attempt
         tolerated = spec.parent is not None or spec.on_fail is not OnFail.FAIL
-        self.emit(ev.StepFailed(number, attempt, error, tolerated, epoch, usage or Usage()))
+        given = why if isinstance(why, Errored) else Errored(why)
+        kept = (given.usage, given.record, given.partial)
+        self.emit(ev.StepFailed(number, attempt, given.error, tolerated, epoch, *kept))
         drains = not tolerated and self.draft.graph.siblings is Siblings.DRAIN
         self.stop_children(number, "parent_failed")
         if not tolerated:

@@ -29,7 +29,13 @@ class StepDispatched:
 
 @dataclass(frozen=True, slots=True)
 class StepRetrying:
-    """The attempt is over and another follows after *delay_seconds*."""
+    """The attempt is over and another follows after *delay_seconds*.
+
+    One that is not *counted* is none of those that the step's policy allows: its provider's quota
+    was used up (ADR 0021), or its answer broke the step's contract: then *prompt* says what was
+    wrong, and is what the next attempts get. *partial* is what it had said; nobody takes it for an
+    answer.
+    """
 
     step: int
     attempt: int
@@ -37,16 +43,23 @@ class StepRetrying:
     delay_seconds: float
     epoch: int = 0
     usage: Usage = Usage()
+    counted: bool = True
+    record: Ref | None = None
+    partial: Ref | None = None
+    prompt: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StepCompleted:
+    """*record* is how the attempt was run: shown to people, and no state depends on it."""
+
     step: int
     attempt: int
     output: Ref
     epoch: int = 0
     usage: Usage = Usage()
     losses: Losses = Losses()
+    record: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,8 @@ class StepFailed:
     tolerated: bool = False
     epoch: int = 0
     usage: Usage = Usage()
+    record: Ref | None = None
+    partial: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)

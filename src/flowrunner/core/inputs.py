@@ -10,16 +10,35 @@ from flowrunner.core.model import Failure, Losses, Ref, Usage
 
 
 @dataclass(frozen=True, slots=True)
+class Repair:
+    """At most *most* answers are sent back; *prompt* asks for the next one, if it can be asked."""
+
+    most: int
+    prompt: Ref | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     output: Ref
     usage: Usage = Usage()
     losses: Losses = Losses()
+    record: Ref | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Errored:
+    """*record* is how the attempt was run, *partial* what it had said: kept, and no answer.
+
+    *pause_seconds* is how long its provider says that it answers nobody, None if it does not say.
+    *repair* is how the agent may be asked again, where its answer broke the step's contract.
+    """
+
     error: Failure
     usage: Usage = Usage()
+    record: Ref | None = None
+    partial: Ref | None = None
+    pause_seconds: float | None = None
+    repair: Repair | None = None
 
 
 @dataclass(frozen=True, slots=True)

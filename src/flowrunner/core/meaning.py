@@ -122,7 +122,9 @@ def _retry(draft: Draft, event: ev.StepRetrying) -> None:
         event.step,
         StepStatus.PENDING,
         delayed=event.delay_seconds > 0,
-        failures=step.failures + (not lost),
+        prompt=event.prompt or step.prompt,
+        redos=step.redos + (event.prompt is not None),
+        failures=step.failures + (event.counted and not lost),
         crashes=step.crashes + (lost and event.error.code != HANDED_BACK),
         # A lost lease's epoch is not remembered: its late result is no duplicate.
         epoch=step.epoch if lost else event.epoch,

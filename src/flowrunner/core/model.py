@@ -104,6 +104,8 @@ class Failure:
     failure_class: FailureClass = FailureClass.FATAL
     hint: str = ""
     """What to do about it, where somebody knew."""
+    provider: str = ""
+    """Whose quota is used up, where that is why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class StepState(NamedTuple):
     cascades: bool = False
     """It ended such that its dependents are skipped."""
     redos: int = 0
-    """How often a rejection of this approval sent the run back."""
+    """How often a rejection of this approval sent the run back, or an agent's answer was."""
     family: Family | None = None
 
     @property

@@ -13,6 +13,7 @@ from flowrunner.core.deciding import Deciding
 from flowrunner.core.decision import LeaseGuard, TimerGuard, Verdict
 from flowrunner.core.graph import StepKind
 from flowrunner.core.model import Failure, RunStatus, StepStatus
+from flowrunner.core.repairing import send_back
 
 MAX_CALLS = 1000
 """Calls that one code step may make: code that calls in a circle must come to an end."""
@@ -38,11 +39,13 @@ def settle(deciding: Deciding, given: inp.TaskSettled) -> Verdict:
         return Verdict.LATE
     deciding.guards.append(LeaseGuard(given.step, given.attempt, given.epoch))
     match given.outcome:
-        case inp.Succeeded(output=output, usage=usage, losses=losses):
-            epoch = given.epoch
-            deciding.complete(given.step, output, epoch=epoch, usage=usage, losses=losses)
-        case inp.Errored(error=error, usage=usage):
-            deciding.fail(given.step, error, given.epoch, usage)
+        case inp.Succeeded(output=output, usage=usage, losses=losses, record=record):
+            deciding.complete(
+                given.step, output, epoch=given.epoch, usage=usage, losses=losses, record=record
+            )
+        case inp.Errored() as errored:
+            if not send_back(deciding, given.step, errored, given.epoch):
+                deciding.fail(given.step, errored, given.epoch)
         case inp.Stopped(reason=reason):
             deciding.emit(ev.StepCancelled(given.step, reason, given.epoch))
             key = deciding.spec(given.step).key

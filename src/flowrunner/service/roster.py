@@ -12,7 +12,19 @@ from flowrunner.wire.events import Event, RosterStep
 
 _STARTED = "run.started"
 # Addresses of payloads mean nothing outside; what they hold has doors of its own.
-_INTERNAL = frozenset({"prompt", "output", "report", "excluded", "items", "request", "answer"})
+_INTERNAL = frozenset(
+    {
+        "prompt",
+        "output",
+        "report",
+        "excluded",
+        "items",
+        "request",
+        "answer",
+        "record",
+        "partial",
+    }
+)
 
 
 class Roster:

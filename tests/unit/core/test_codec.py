@@ -18,12 +18,13 @@ KINDS = get_args(ev.Event)
 
 count = st.integers(0, 2**40)
 text = st.text(max_size=20)
-failures = st.builds(Failure, text, text, st.sampled_from(FailureClass), text)
+failures = st.builds(Failure, text, text, st.sampled_from(FailureClass), text, text)
 usages = st.builds(Usage, count, count, count, st.floats(0, 1e6))
 step = st.integers(0, 9_999)
 losses = st.builds(Losses, count, count)
 seconds = st.floats(0, 1e6)
 refs = st.builds(Ref, text)
+maybe = st.none() | refs
 keys = st.lists(text, max_size=3).map(tuple)
 steps = st.lists(step, max_size=3).map(tuple)
 events: st.SearchStrategy[ev.Event] = st.one_of(
@@ -31,9 +32,21 @@ events: st.SearchStrategy[ev.Event] = st.one_of(
         ev.RunStarted, text, text, text, st.lists(st.tuples(step, text), max_size=3).map(tuple)
     ),
     st.builds(ev.StepDispatched, step, count, st.none() | st.builds(Ref, text)),
-    st.builds(ev.StepRetrying, step, count, failures, st.floats(0, 300), count, usages),
-    st.builds(ev.StepCompleted, step, count, refs, count, usages, losses),
-    st.builds(ev.StepFailed, step, count, failures, st.booleans(), count, usages),
+    st.builds(
+        ev.StepRetrying,
+        step,
+        count,
+        failures,
+        st.floats(0, 300),
+        count,
+        usages,
+        st.booleans(),
+        maybe,
+        maybe,
+        maybe,
+    ),
+    st.builds(ev.StepCompleted, step, count, refs, count, usages, losses, maybe),
+    st.builds(ev.StepFailed, step, count, failures, st.booleans(), count, usages, maybe, maybe),
     st.builds(ev.StepSkipped, step, text),
     st.builds(ev.StepCancelled, step, text, count),
     st.builds(ev.ResultRejected, step, count, count, text),
@@ -121,12 +134,19 @@ def test_a_default_may_be_left_out_for_ever() -> None:
         "step.dispatched prompt": None,
         "step.retrying epoch": 0,
         "step.retrying usage": Usage(),
+        "step.retrying counted": True,
+        "step.retrying record": None,
+        "step.retrying partial": None,
+        "step.retrying prompt": None,
         "step.completed epoch": 0,
         "step.completed usage": Usage(),
         "step.completed losses": Losses(),
+        "step.completed record": None,
         "step.failed tolerated": False,
         "step.failed epoch": 0,
         "step.failed usage": Usage(),
+        "step.failed record": None,
+        "step.failed partial": None,
         "step.cancelled epoch": 0,
         "run.completed degraded": False,
         "run.failed report": None,

@@ -8,7 +8,7 @@ from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Ask, Decision, Gather, Judge, Prepare
 from flowrunner.core.graph import Graph, StepKind
 from flowrunner.core.model import Ref, RunState, RunStatus, StepStatus
-from unit.laws.world import FATAL, FLAKY, World
+from unit.laws.world import FATAL, FLAKY, QUOTA, UNFIT, World
 
 
 def likely(world: World) -> list[inp.Input]:
@@ -21,6 +21,8 @@ def happenings(world: World) -> list[inp.Input]:
     found = [given for ask in in_order(world.asked) for given in answers(world.state, ask)]
     for step, (attempt, epoch) in sorted(world.leases.items()):
         outcomes = [inp.Succeeded(Ref(f"o{step}.{attempt}")), inp.Errored(FLAKY)]
+        outcomes.append(inp.Errored(QUOTA, pause_seconds=30.0 if attempt % 2 else None))
+        outcomes += [inp.Errored(UNFIT, repair=each) for each in _repairs(step, attempt)]
         found += [inp.TaskSettled(step, attempt, epoch, outcome) for outcome in outcomes]
         found.append(inp.TaskLost(step, attempt, epoch, "died"))
         if world.state.spec(step).kind is StepKind.CODE:
@@ -31,6 +33,11 @@ def happenings(world: World) -> list[inp.Input]:
     if world.state.status is RunStatus.PAUSED:
         found.append(inp.ResumeRequested("r", "ann"))
     return found
+
+
+def _repairs(step: int, attempt: int) -> list[inp.Repair]:
+    """How an unfit answer may be sent back: not for ever, and once not at all."""
+    return [inp.Repair(1 + attempt % 2, Ref(f"r{step}.{attempt}")), inp.Repair(2)]
 
 
 def unlikely(world: World) -> list[inp.Input]:

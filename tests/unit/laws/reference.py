@@ -111,6 +111,16 @@ class Reference(Standing):
         node.status = "pending"
         node.delayed = not lost and retry is not None and retry.base_seconds > 0
 
+    def send_back(self, node: Node, most: int, *, can_ask: bool) -> None:
+        """F7: an agent is asked again about its answer, apart from its retries, and not for ever."""
+        if node.is_code or (node.redos < most and not can_ask):
+            self.try_again(node)
+        elif node.redos >= most or self.failing:
+            self.fail(node)
+        else:
+            node.redos += 1
+            node.status = "pending"
+
     # What it is told.
 
     def hear(self, given: inp.Input, key: str = "") -> None:
@@ -164,6 +174,11 @@ class Reference(Standing):
                 self.complete(node)
             case inp.Errored(error=error) if error.code == "flaky":
                 self.try_again(node)
+            case inp.Errored(error=error) if error.code == "quota" and not self.failing:
+                # F52: nothing is counted, and however few attempts the step has, it waits.
+                node.status, node.delayed = "pending", True
+            case inp.Errored(repair=inp.Repair(most=most, prompt=prompt)):
+                self.send_back(node, most, can_ask=prompt is not None)
             case inp.Errored():
                 self.fail(node)
             case inp.Stopped():
@@ -174,7 +189,7 @@ class Reference(Standing):
         asked = node.spec.approval
         match kind:
             case inp.TimerKind.RETRY:
-                node.delayed = False
+                self.go_on(node)
             case inp.TimerKind.QUEUE:
                 self.fail(node)
             case inp.TimerKind.WAKE:
@@ -185,11 +200,17 @@ class Reference(Standing):
             case _:
                 pass
 
+    def go_on(self, node: Node) -> None:
+        """What was at work before is asked nothing more (R2-51)."""
+        node.delayed = False
+        if self.run == "running":
+            self.begin(node)
+
     def adopt(self, node: Node) -> None:
         if node.status == "running":
             self.try_again(node, lost=True)
         elif node.delayed:
-            node.delayed = False
+            self.go_on(node)
         elif node.spec.kind is StepKind.WAIT:
             self.complete(node)
 
@@ -287,6 +308,7 @@ class Reference(Standing):
             kept = [name for name in done if not is_fresh and node.calls[name].key != named]
             node.calls = {name: node.calls[name] for name in kept}
             node.status, node.failures, node.crashes = "pending", 0, 0
+            node.redos = node.redos if node.spec.kind is StepKind.APPROVAL else 0
             node.delayed = node.prompted = node.took_along = node.took_list = False
             node.below, node.needed, node.has_turn = [], 0, node.up is None
         for parent in lists:

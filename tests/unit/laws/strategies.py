@@ -25,7 +25,7 @@ from flowrunner.core.graph import (
     Trigger,
 )
 from flowrunner.core.model import Ref
-from unit.laws.world import FATAL, FLAKY
+from unit.laws.world import FATAL, FLAKY, QUOTA, UNFIT
 
 KINDS = (*[StepKind.AGENT] * 3, *[StepKind.CODE] * 3, StepKind.APPROVAL, StepKind.WAIT)
 FAILS = (*[OnFail.FAIL] * 3, OnFail.TOLERATE, OnFail.SKIP, OnFail.CASCADE)
@@ -125,7 +125,16 @@ _steps = st.integers(-2, 7)
 _small = st.integers(0, 4)
 _answers = st.sampled_from([Ref("p"), FATAL])
 _outcomes = st.sampled_from(
-    [inp.Succeeded(Ref("o")), inp.Errored(FATAL), inp.Errored(FLAKY), inp.Stopped("x")]
+    [
+        inp.Succeeded(Ref("o")),
+        inp.Errored(FATAL),
+        inp.Errored(FLAKY),
+        inp.Errored(QUOTA, pause_seconds=7.0),
+        inp.Errored(FLAKY, repair=inp.Repair(2, Ref("r"))),
+        *(inp.Errored(UNFIT, repair=inp.Repair(most, Ref("r"))) for most in (-1, 0, 1, 2)),
+        inp.Errored(UNFIT, repair=inp.Repair(2)),
+        inp.Stopped("x"),
+    ]
 )
 _excluded = st.lists(st.tuples(_steps, st.just("gate")), max_size=2).map(tuple)
 _said = st.just("r"), st.just("ann")

@@ -20,10 +20,10 @@ from flowrunner.core.model import Failure, Ref, RunState, RunStatus, StepStatus
 from flowrunner.core.scheduling import decide
 from unit.laws.happenings import a_world, answers, in_order
 from unit.laws.strategies import launches, numbers
-from unit.laws.world import FATAL, FLAKY, World
+from unit.laws.world import FATAL, FLAKY, QUOTA, World
 
 Launch = tuple[Graph, tuple[int, ...]]
-FATES = ("done", "done", "flaky", "failed", "no", "broken", "lost")
+FATES = ("done", "done", "flaky", "quota", "failed", "no", "broken", "lost")
 DELAYS = {inp.TimerKind.RETRY, inp.TimerKind.WAKE}
 schedules = numbers(30)
 
@@ -65,7 +65,7 @@ class Script:
         fate = self.fate(state.spec(step).key) if attempt == 1 else "done"
         if fate == "lost":
             return inp.TaskLost(step, attempt, epoch, "died")
-        error = {"failed": FATAL, "flaky": FLAKY}.get(fate)
+        error = {"failed": FATAL, "flaky": FLAKY, "quota": QUOTA}.get(fate)
         outcome = inp.Errored(error) if error else inp.Succeeded(Ref(f"o{state.spec(step).key}"))
         return inp.TaskSettled(step, attempt, epoch, outcome)
 
@@ -133,9 +133,10 @@ def test_a_batch_has_no_order(
     failures is the run's error is the only thing that arrival may choose.
     """
     world = a_world(*launch, picks)
-    outcomes = [inp.Succeeded(Ref("o")), inp.Errored(FATAL), inp.Errored(FLAKY), inp.Stopped("x")]
+    errors = [inp.Errored(error) for error in (FATAL, FLAKY, QUOTA)]
+    outcomes = [inp.Succeeded(Ref("o")), *errors, inp.Stopped("x")]
     batch: list[inp.Input] = [
-        inp.TaskSettled(step, *lease, outcomes[fates[step % 6] % 4])
+        inp.TaskSettled(step, *lease, outcomes[fates[step % 6] % 5])
         for step, lease in world.leases.items()
     ]
     if cancelled:

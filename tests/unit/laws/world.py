@@ -36,6 +36,8 @@ from flowrunner.core.scheduling import decide
 
 FATAL = Failure("fatal", "no")
 FLAKY = Failure("flaky", "later", FailureClass.TRANSIENT)
+QUOTA = Failure("quota", "used up", FailureClass.QUOTA)
+UNFIT = Failure("answer_invalid", "n: missing", FailureClass.CONTRACT)
 
 
 @dataclass
