@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     """The agent that flow tasks get unless a launch names another."""
     agents: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict[str, Mapping[str, Any]])
     """More agents by name, as JSON: {"mine": {"kind": "command", "argv": ["my-agent"]}}."""
+    agents_dir: Path = Path("~/.cache/flowrunner/agents")
+    """Where `make agents` installs coding agents."""
+    wall: Literal["strict", "tool-level"] = "strict"
+    """Where no gate keeps agents from writing: run none, or trust their own read-only modes."""
     model: str | None = None
     slots: Annotated[int, Field(ge=1, le=1000)] = 4
     code_slots: Annotated[int, Field(ge=1, le=200)] = 8
@@ -77,6 +81,11 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0)] = 30.0
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("agents_dir")
+    @classmethod
+    def _at_home(cls, value: Path) -> Path:
+        return Path(os.path.expanduser(value))  # noqa: PTH111  # no HOME is no error
 
     @field_validator("flows", mode="before")
     @classmethod

@@ -17,7 +17,7 @@ from flowrunner.bootstrap.service import Service, lease_times
 from flowrunner.core.errors import UnavailableError
 from flowrunner.dispatch.agents import Surroundings
 from flowrunner.dispatch.delivery import Delivery
-from flowrunner.dispatch.execution import Kit
+from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.polling import Polling
 from flowrunner.dispatch.ports import Receipt, Task, TaskPort
 from flowrunner.dispatch.process import ProcessLimits

@@ -15,7 +15,7 @@ from dispatch.tasks import AROUND, a_program, a_room
 from flowrunner.db.pool import make_pool
 from flowrunner.dispatch.agents import CommandAgent
 from flowrunner.dispatch.delivery import Delivery
-from flowrunner.dispatch.execution import Kit
+from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.polling import Polling
 from flowrunner.dispatch.process import ProcessLimits
 from flowrunner.dispatch.sql import SqlHints, SqlTasks

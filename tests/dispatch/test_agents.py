@@ -12,7 +12,9 @@ from flowrunner.core.errors import InvalidInputError
 from flowrunner.dispatch.agents import (
     DEFAULT_AGENTS,
     CommandAgent,
+    StaticAgent,
     Surroundings,
+    agent_for,
     command_for,
     parse_agents,
 )
@@ -23,7 +25,9 @@ from flowrunner.wire.tasks import TaskError
 
 def test_the_static_agent_is_isolated_from_what_it_reviews() -> None:
     """P8: its directory is the project, which must not get to be imported from."""
-    command = command_for(a_task(agent="static", project_root="/p"), DEFAULT_AGENTS, AROUND)
+    command = command_for(
+        a_task(agent="static", project_root="/p"), StaticAgent(kind="static"), AROUND
+    )
 
     assert isinstance(command, AgentCommand)
     assert command.argv == agent_argv()
@@ -35,7 +39,9 @@ def test_a_command_is_what_the_operator_said() -> None:
     agents = parse_agents(
         {"mine": {"kind": "command", "argv": ["sh", "-c", "x"], "env": {"KEY": "k", "LANG": "de"}}}
     )
-    command = command_for(a_task(model="m", persona="judge"), agents, AROUND)
+    mine = agents["mine"]
+    assert isinstance(mine, CommandAgent)
+    command = command_for(a_task(model="m", persona="judge"), mine, AROUND)
 
     assert isinstance(command, AgentCommand)
     assert command.argv in {("/bin/sh", "-c", "x"), ("/usr/bin/sh", "-c", "x")}
@@ -71,7 +77,9 @@ def test_only_three_variables_come_from_our_environment() -> None:
 def test_what_is_not_started_says_why(given: dict[str, Any], code: str, hint: str | None) -> None:
     """P8, P11: a refusal is a failed result with a code, and a hint where there is one."""
     gone = CommandAgent(kind="command", argv=("no-such-program",))
-    refusal = command_for(a_task(**given), {**DEFAULT_AGENTS, "gone": gone}, AROUND)
+    task = a_task(**given)
+    found = agent_for(task, {**DEFAULT_AGENTS, "gone": gone})
+    refusal = command_for(task, gone, AROUND) if found is gone else found
 
     assert isinstance(refusal, TaskError)
     assert (refusal.code, refusal.failure_class) == (code, "fatal")

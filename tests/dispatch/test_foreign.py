@@ -21,6 +21,8 @@ from fixtures.runs import ended, launch, steps
 from fixtures.services import Replicas
 from fixtures.waiting import until
 from flowrunner.dispatch import outcome
+from flowrunner.dispatch.gates.changes import CODE as CHANGED
+from flowrunner.dispatch.gates.policy import NO_GATE
 from flowrunner.wire.tasks import FailureClass
 
 pytestmark = pytest.mark.anyio
@@ -132,6 +134,7 @@ def test_the_page_names_every_code_that_is_reported() -> None:
     folder = Path(outcome.__file__).parent
     sources = "".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.py")))
     codes = set(re.findall(r"code=\"([a-z_]+)\"", sources)) | set(outcome.CODES.values())
+    codes |= {NO_GATE, CHANGED}
     named = set(re.findall(r"^\| `([a-z_]+)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 
     assert codes == named - set(get_args(FailureClass))

@@ -18,15 +18,16 @@ from fixtures.runs import ended, launch, steps
 from fixtures.services import Replicas
 from fixtures.waiting import until
 from flowrunner.core.errors import InvalidInputError
-from flowrunner.dispatch.execution import Hooks, Kit
-from flowrunner.dispatch.outcome import refused
+from flowrunner.dispatch.gates.gate import OPEN
+from flowrunner.dispatch.gates.policy import Refusal
+from flowrunner.dispatch.gates.probe import ProbeResult
+from flowrunner.dispatch.gates.wall import Closed, Wall
+from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.polling import Polling
-from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import ProcessLimits
 from flowrunner.dispatch.rest import RestTasks
 from flowrunner.dispatch.worker import Worker
 from flowrunner.leases.ports import Profile
-from flowrunner.wire.tasks import TaskError, TaskReport
 
 pytestmark = pytest.mark.anyio
 
@@ -148,37 +149,19 @@ async def test_a_mistake_of_ours_fails_the_step_and_not_the_worker(
     )
     outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
 
-    async def broken(task: Task) -> None:
-        if task.step_key == "a":
-            raise ZeroDivisionError
+    class Broken(Wall):
+        async def close(self, project: Path) -> Closed | Refusal:
+            if not self._proofs:
+                self._proofs["first"] = ProbeResult(gate=OPEN, project=project)
+                raise ZeroDivisionError
+            return Closed(self._proofs["first"], "tool-level")
 
-    kit = replace(outfit.kit, hooks=Hooks(before=broken))
+    kit = replace(outfit.kit, wall=Broken("tool-level", outfit.kit.room, ""))
     async with over_sql(replace(outfit, kit=kit)):
         run_id = await launch(service)
         assert await ended(service, run_id) == "completed"
 
     assert "dispatcher_error" in (await steps(database, run_id, "error"))["a"]
-
-
-async def test_what_is_looked_at_afterwards_may_fail_a_task(
-    replicas: Replicas, database: Database, tmp_path: Path
-) -> None:
-    """P8: the seam for checking that nothing was changed: what was before meets what is after."""
-    service = await replicas.start(a_library(a_flow(agent("a"))))
-    outfit = an_outfit(database.address("dispatcher"), tmp_path, {AGENT: ECHO})
-
-    async def before(_task: Task) -> str:
-        return "was"
-
-    async def after(task: Task, seen: object, _report: TaskReport) -> TaskReport:
-        return refused(task.epoch, TaskError(code="tree_changed", message=f"it {seen} different"))
-
-    kit = replace(outfit.kit, hooks=Hooks(before, after))
-    async with over_sql(replace(outfit, kit=kit)):
-        run_id = await launch(service)
-        assert await ended(service, run_id) == "failed"
-
-    assert "it was different" in (await steps(database, run_id, "error"))["a"]
 
 
 async def test_a_draining_worker_does_not_even_ask(

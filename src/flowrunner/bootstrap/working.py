@@ -15,8 +15,10 @@ from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.pools import make_service_pool
 from flowrunner.bootstrap.service import Service, lease_times
 from flowrunner.core.errors import NotFoundError
+from flowrunner.dispatch.adapters.installed import site_of
 from flowrunner.dispatch.agents import DEFAULT_AGENTS, Surroundings, parse_agents
-from flowrunner.dispatch.execution import Kit
+from flowrunner.dispatch.gates.wall import Wall
+from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.polling import Polling
 from flowrunner.dispatch.ports import Hints, Receipt, Task, TaskPort
 from flowrunner.dispatch.process import ProcessLimits
@@ -90,17 +92,28 @@ def profile_of(settings: Settings) -> Profile:
 def _worker(
     settings: Settings, profile: Profile, leases: SqlLeases, port: TaskPort, hints: Hints | None
 ) -> Worker:
-    kit = Kit(
-        around=Surroundings.of(environment()),
-        room=_room(settings),
-        agents={**DEFAULT_AGENTS, **parse_agents(settings.agents)},
-        limits=_limits(settings),
-    )
+    kit = make_kit(settings)
     polling = Polling(most_seconds=max(1.0, settings.poll_seconds))
     times = WorkerTimes(
         lease=lease_times(settings), polling=polling, drain_seconds=settings.drain_seconds
     )
     return Worker(profile, leases, port, kit, times=times, hints=hints)
+
+
+def make_kit(settings: Settings) -> Kit:
+    """Read the operator's agents; nothing is started. Raises InvalidInputError."""
+    own = environment()
+    around, room = Surroundings.of(own), _room(settings)
+    return Kit(
+        around=around,
+        room=room,
+        agents={**DEFAULT_AGENTS, **parse_agents(settings.agents)},
+        limits=_limits(settings),
+        wall=Wall(settings.wall, room, around.path),
+        site=site_of(settings.agents_dir),
+        environment=own,
+        leave_out=(_home(settings),),
+    )
 
 
 def _limits(settings: Settings) -> ProcessLimits:
@@ -112,8 +125,12 @@ def _limits(settings: Settings) -> ProcessLimits:
 
 def _room(settings: Settings) -> Path:
     """Where agents' private folders lie: never below /tmp, where projects may lie as well."""
-    home = settings.data if settings.data is not None else data_home()
+    home = _home(settings)
     return home / "agents" if home.is_absolute() else Path(gettempdir()) / "flowrunner-agents"
+
+
+def _home(settings: Settings) -> Path:
+    return settings.data if settings.data is not None else data_home()
 
 
 def _local_hints(service: Service) -> Hints:

@@ -9,9 +9,20 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    JsonValue,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from flowrunner.core.errors import InvalidInputError, Problem
 from flowrunner.dispatch.ports import Task
@@ -49,9 +60,48 @@ class CommandAgent(BaseModel):
     output_cap: int = Field(default=OUTPUT_CAP, gt=0)
 
 
-AgentSettings: TypeAlias = Annotated[StaticAgent | CommandAgent, Field(discriminator="kind")]
-_ADAPTER: TypeAdapter[StaticAgent | CommandAgent] = TypeAdapter(AgentSettings)
-DEFAULT_AGENTS: Mapping[str, StaticAgent | CommandAgent] = {"static": StaticAgent(kind="static")}
+class ModelAgent(BaseModel):
+    """A coding agent that asks a model; *kind* names its adapter (docs/agents.md).
+
+    *model* is what a launch gets that names none. *provider* is whose quota it uses up: agents of
+    one provider wait together (default: the agent's own name). Of the key's three places at most
+    one is given; a file is read for each task, so that a key may be replaced while we run.
+    *options* are the adapter's own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["qwen", "gemini", "codex", "claude", "opencode", "copilot", "api"]
+    model: Annotated[str, Field(min_length=1, pattern=r"^[^\x00]*$")] | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    api_key_env: Annotated[str, Field(min_length=1)] | None = None
+    api_key_file: Path | None = None
+    dialect: Literal["acp", "headless"] = "acp"
+    provider: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    options: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
+    output_cap: int = Field(default=OUTPUT_CAP, gt=0)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None:
+            TypeAdapter(HttpUrl).validate_python(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_key(self) -> Self:
+        given = [self.api_key, self.api_key_env, self.api_key_file]
+        if sum(place is not None for place in given) > 1:
+            msg = "give one of api_key, api_key_env and api_key_file"
+            raise ValueError(msg)
+        return self
+
+
+Agent: TypeAlias = StaticAgent | CommandAgent | ModelAgent
+AgentSettings: TypeAlias = Annotated[Agent, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[Agent] = TypeAdapter(AgentSettings)
+DEFAULT_AGENTS: Mapping[str, Agent] = {"static": StaticAgent(kind="static")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +124,9 @@ class Surroundings:
         return {"PATH": self.path, "LANG": self.lang, **zone}
 
 
-def parse_agents(raw: Mapping[str, object]) -> dict[str, StaticAgent | CommandAgent]:
+def parse_agents(raw: Mapping[str, object]) -> dict[str, Agent]:
     """Read the operator's table. Raise InvalidInputError with every problem at once."""
-    agents: dict[str, StaticAgent | CommandAgent] = {}
+    agents: dict[str, Agent] = {}
     problems: list[Problem] = []
     for name, given in raw.items():
         try:
@@ -90,13 +140,15 @@ def parse_agents(raw: Mapping[str, object]) -> dict[str, StaticAgent | CommandAg
     return agents
 
 
+def agent_for(task: Task, agents: Mapping[str, Agent]) -> Agent | TaskError:
+    """Return the agent that *task* names, or why nothing will be started for it."""
+    return _refusal(task, agents) or agents[task.agent]
+
+
 def command_for(
-    task: Task, agents: Mapping[str, StaticAgent | CommandAgent], around: Surroundings
+    task: Task, agent: StaticAgent | CommandAgent, around: Surroundings
 ) -> AgentCommand | TaskError:
     """Return what to start for *task*, or why nothing will be started."""
-    if refusal := _refusal(task, agents):
-        return refusal
-    agent = agents[task.agent]
     configured = agent.env if isinstance(agent, CommandAgent) else {}
     argv = _argv(agent, configured.get("PATH", around.path))
     if isinstance(argv, TaskError):
@@ -163,9 +215,11 @@ def _told(name: str, exc: ValidationError) -> list[Problem]:
     ]
 
 
-def _unfit(name: str, agent: StaticAgent | CommandAgent) -> list[Problem]:
+def _unfit(name: str, agent: Agent) -> list[Problem]:
     if isinstance(agent, StaticAgent):
         return []
+    if isinstance(agent, ModelAgent):
+        return _unfit_file(name, agent.api_key_file)
     problems: list[Problem] = []
     program = agent.argv[0]
     if not program or ("/" in program and not Path(program).is_absolute()):
@@ -179,6 +233,14 @@ def _unfit(name: str, agent: StaticAgent | CommandAgent) -> list[Problem]:
         for variable, value in agent.env.items()
         for code, message in _unfit_variable(variable, value)
     ]
+
+
+def _unfit_file(name: str, file: Path | None) -> list[Problem]:
+    if file is None or file.is_absolute():
+        return []
+    message = f"{str(file)!r} would be looked for in whatever folder we were started in"
+    pointer = f"/agents/{name}/api_key_file"
+    return [Problem("relative-file", message, pointer=pointer, hint="give an absolute path")]
 
 
 def _unfit_variable(variable: str, value: str) -> list[tuple[str, str]]:

@@ -3,56 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeAlias
 
-from flowrunner.dispatch.agents import (
-    DEFAULT_AGENTS,
-    CommandAgent,
-    StaticAgent,
-    Surroundings,
-    command_for,
-)
-from flowrunner.dispatch.outcome import judge, refused
+from flowrunner.dispatch.adapters.judging import Judgement
+from flowrunner.dispatch.kit import Kit
+from flowrunner.dispatch.outcome import CODES, refused
 from flowrunner.dispatch.ports import Task
-from flowrunner.dispatch.process import AgentProcess, ProcessLimits
-from flowrunner.dispatch.spawning import AgentCommand
-from flowrunner.dispatch.transcripts import TranscriptLimits, TranscriptWriter
+from flowrunner.dispatch.preparing import Prepared, Work, prepare
+from flowrunner.dispatch.transcripts import TranscriptWriter
 from flowrunner.wire.tasks import Chunk, TaskError, TaskReport
 
-Before: TypeAlias = Callable[[Task], Awaitable[object]]
-After: TypeAlias = Callable[[Task, object, TaskReport], Awaitable[TaskReport]]
 AppendTo: TypeAlias = Callable[[Task, Sequence[Chunk]], Awaitable[bool]]
-
-
-async def _nothing(_task: Task) -> object:
-    return None
-
-
-async def _unchanged(_task: Task, _before: object, report: TaskReport) -> TaskReport:
-    return report
-
-
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What is looked at around a task: *after* gets what *before* returned, and may fail it."""
-
-    before: Before = _nothing
-    after: After = _unchanged
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
-    """All that running agents needs on this machine. *room* holds their private folders."""
-
-    around: Surroundings
-    room: Path
-    agents: Mapping[str, StaticAgent | CommandAgent] = field(default_factory=lambda: DEFAULT_AGENTS)
-    limits: ProcessLimits = field(default_factory=ProcessLimits)
-    transcripts: TranscriptLimits = field(default_factory=TranscriptLimits)
-    hooks: Hooks = Hooks()
 
 
 class Execution:
@@ -61,39 +23,58 @@ class Execution:
     def __init__(self, task: Task, kit: Kit, append: AppendTo) -> None:
         self.task = task
         self._kit = kit
-        self._limits = replace(
-            kit.limits,
-            total_seconds=task.limits.total_seconds,
-            idle_seconds=task.limits.idle_seconds,
-        )
         self._writer = TranscriptWriter(lambda chunks: append(task, chunks), kit.transcripts)
-        self._agent = self._prepared(command_for(task, kit.agents, kit.around))
+        self._work: Work | None = None
+        self._order: Literal["stop", "kill"] | None = None
 
     def beat(self) -> None:
-        if isinstance(self._agent, AgentProcess):
-            self._agent.beat()
+        if self._work is not None:
+            self._work.beat()
 
     def stop(self) -> None:
-        if isinstance(self._agent, AgentProcess):
-            self._agent.stop()
+        self._order = self._order or "stop"
+        if self._work is not None:
+            self._work.stop()
 
     def kill(self) -> None:
-        if isinstance(self._agent, AgentProcess):
-            self._agent.kill()
+        self._order = "kill"
+        if self._work is not None:
+            self._work.kill()
 
     async def run(self) -> TaskReport:
         """Never raises for what the agent does: that is in the report."""
-        if isinstance(self._agent, TaskError):
-            return refused(self.task.epoch, self._agent)
-        before = await self._kit.hooks.before(self.task)
+        prepared = await prepare(self.task, self._kit, self._writer)
+        if isinstance(prepared, TaskError):
+            return refused(self.task.epoch, prepared)
+        watch = prepared.watch
+        before = await watch.before(self.task) if watch is not None else None
+        if self._order is not None:
+            message = "the agent was ended from outside before it began"
+            error = TaskError(code=CODES["stopped"], message=message, failure_class="transient")
+            return refused(self.task.epoch, error)
+        report = _told(await self._worked(prepared.work), prepared)
+        if watch is None or before is None:
+            return report
+        return await watch.after(before, report)
+
+    async def _worked(self, work: Work) -> Judgement:
+        self._work = work
         async with asyncio.TaskGroup() as group:
             group.create_task(self._writer.run())
-            ended = await self._agent.run()
+            judgement = await work.run()
             self._writer.close()
-        report = judge(self.task.epoch, ended, self._limits)
-        return await self._kit.hooks.after(self.task, before, report)
+        return judgement
 
-    def _prepared(self, command: AgentCommand | TaskError) -> AgentProcess | TaskError:
-        if isinstance(command, TaskError):
-            return command
-        return AgentProcess(command, self._limits, self._kit.room, self._writer.feed)
+
+def _told(judgement: Judgement, prepared: Prepared) -> TaskReport:
+    """The report, with what is known beside it; a model's record goes with its gate's."""
+    report = judgement.report
+    is_quota = report.error is not None and report.error.failure_class == "quota"
+    agent = {"agent": dict(judgement.record)} if judgement.record else {}
+    return report.model_copy(
+        update={
+            "provider": prepared.provider if is_quota else None,
+            "quota_until": judgement.quota_until,
+            "record": {**prepared.record, **agent} or None,
+        }
+    )

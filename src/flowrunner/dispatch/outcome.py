@@ -6,6 +6,7 @@ import errno
 import signal
 from collections.abc import Mapping
 
+from flowrunner.dispatch.gates.enter import COMPLAINT, NOT_CLOSED
 from flowrunner.dispatch.process import Cause, Ended, ProcessLimits
 from flowrunner.wire.tasks import FailureClass, TaskError, TaskReport, Usage
 
@@ -37,7 +38,9 @@ def judge(epoch: int, ended: Ended, limits: ProcessLimits) -> TaskReport:
             truncated_bytes=ended.output.dropped_bytes,
             replaced_count=ended.output.replaced_count,
         )
-    return TaskReport(epoch=epoch, outcome="failed", error=_error(ended, limits), usage=usage)
+    said = ended.output.marked() if ended.output.text.strip() else None
+    error = _error(ended, limits)
+    return TaskReport(epoch=epoch, outcome="failed", error=error, usage=usage, partial=said)
 
 
 def refused(epoch: int, error: TaskError) -> TaskReport:
@@ -75,6 +78,9 @@ def _ended_badly(ended: Ended) -> TaskError:
     if ended.exit_code == 0:
         message = "the agent ended well but gave no answer"
         return _failed(ended, message, "contract", code="empty_answer")
+    if ended.exit_code == NOT_CLOSED and COMPLAINT in ended.stderr_tail:
+        message = "the gate was proved, and could not be closed for this agent"
+        return _failed(ended, message, "fatal", code="gate_not_closed")
     heals: FailureClass = "fatal" if ended.exit_code in _HOPELESS else "transient"
     message = f"the agent ended with exit code {ended.exit_code}"
     return _failed(ended, message, heals, code="agent_failed")

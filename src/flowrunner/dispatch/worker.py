@@ -20,7 +20,8 @@ from flowrunner.core.errors import (
 )
 from flowrunner.core.graph import CODE_QUEUE
 from flowrunner.dispatch.delivery import Delivery, deliver
-from flowrunner.dispatch.execution import Execution, Kit
+from flowrunner.dispatch.execution import Execution
+from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.outcome import CODES, refused
 from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Hints, Task, TaskPort

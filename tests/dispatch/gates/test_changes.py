@@ -80,10 +80,10 @@ async def test_a_task_that_changed_its_project_fails(project: Path) -> None:
     watch = TreeWatch(OPEN)
     task = a_task(project_root=str(project))
     before = await watch.before(task)
-    unchanged = await watch.after(task, before, REPORT)
+    unchanged = await watch.after(before, REPORT)
     (project / "planted").touch()
 
-    report = await watch.after(task, before, REPORT)
+    report = await watch.after(before, REPORT)
 
     assert unchanged is REPORT
     assert report.error is not None
@@ -101,7 +101,7 @@ async def test_a_task_that_failed_and_changed_says_both(project: Path) -> None:
         epoch=1, outcome="failed", error=TaskError(code="agent_failed", message="it broke")
     )
 
-    report = await watch.after(task, before, failed)
+    report = await watch.after(before, failed)
 
     assert report.error is not None
     assert "created: planted" in report.error.message

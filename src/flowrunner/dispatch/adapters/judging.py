@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 
+from pydantic import JsonValue
+
 from flowrunner.dispatch.acp.messages import Refusal, section, text_at
 from flowrunner.dispatch.acp.recording import Tokens
 from flowrunner.dispatch.acp.turn import Turn
@@ -20,8 +22,15 @@ from flowrunner.dispatch.process import ProcessLimits
 from flowrunner.wire.tasks import TaskError, TaskReport, Usage
 
 _HTTP = range(400, 600)
+_LOGIN_HINT = "log in again, and put what came of it into the agent's settings, under `mcp`"
 _AUTHENTICATION_REQUIRED = -32000
+_PERSON_NEEDED = -32010
+"""Our own agent's: `apiagent.failing` says when."""
 _DENIALS_KEPT = 50
+_HALVES = frozenset(
+    {"stream_cut", "provider_unavailable", "refused", "answer_cut", "gave_up", "ended_oddly"}
+)
+"""Ends before which something may have been said that is worth keeping, but is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class Judgement:
 
     report: TaskReport
     quota_until: datetime | None = None
-    record: Mapping[str, object] = field(default_factory=dict[str, object])
+    record: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
 def judge_turn(
@@ -57,21 +66,32 @@ def judge_turn(
             failure_class=failed.failure_class,
             hint=failed.hint,
         )
-        report = TaskReport(epoch=epoch, outcome="failed", error=error, usage=usage)
+        said = _partial(turn, adapter) if failed.code in _HALVES else None
+        report = TaskReport(epoch=epoch, outcome="failed", error=error, usage=usage, partial=said)
         return Judgement(report, failed.until, record)
-    return Judgement(failure.model_copy(update={"usage": usage}), record=record)
+    ended = failure.model_copy(update={"usage": usage, "partial": _partial(turn, adapter)})
+    return Judgement(ended, record=record)
 
 
-def record_of(turn: Turn, adapter: Adapter) -> Mapping[str, object]:
+def _partial(turn: Turn, adapter: Adapter) -> str | None:
+    """What it had said when it ended, where that was the model's."""
+    said = final_answer(turn)
+    is_error = any(pattern.search(said.text) for pattern in adapter.in_band)
+    return said.marked() if said.text and not is_error else None
+
+
+def record_of(turn: Turn, adapter: Adapter) -> dict[str, JsonValue]:
     """Say which program it was, what it did, and what it was denied."""
     tools = Counter(tool.kind or "other" for tool in turn.recorder.tools.values())
-    denials = [f"{denial.kind}: {denial.title}" for denial in turn.recorder.denials]
+    denials: list[JsonValue] = [
+        f"{denial.kind}: {denial.title}" for denial in turn.recorder.denials
+    ]
     return {
         "agent": adapter.name,
-        "version": turn.agent_version or adapter.packages[0].version,
+        "version": turn.agent_version or next((one.version for one in adapter.packages), None),
         "stage": turn.stage,
         "stop_reason": _stop_reason(turn) or None,
-        "tools": dict(sorted(tools.items())),
+        "tools": {**dict(sorted(tools.items()))},
         "tools_not_kept": turn.recorder.untold_tools,
         "denials": denials[:_DENIALS_KEPT],
         "denial_count": len(denials),
@@ -161,6 +181,8 @@ def _refused(turn: Turn, refusal: Refusal, now: datetime) -> tuple[Failure, str]
     message = f"the agent failed while {turn.stage}: {text}"
     if refusal.code == _AUTHENTICATION_REQUIRED:
         return classify(text, now, HTTPStatus.UNAUTHORIZED), message
+    if refusal.code == _PERSON_NEEDED:
+        return Failure("fatal", "login_needed", hint=_LOGIN_HINT), message
     status = refusal.code if refusal.code in _HTTP else None
     return classify(text, now, status), message
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from flowrunner.dispatch.gates import landlock
@@ -14,45 +15,49 @@ from flowrunner.dispatch.gates.probe import ProbeResult, probe
 PROGRAM = "bwrap"
 
 
-def detect(room: Path, path: str) -> tuple[ProbeResult, ...]:
-    """Probe every gate there is on a project of our own, so that users' projects meet no bad one.
-
-    Takes about a second; blocking. Gates that are missing are in the answer, with the reason.
-    """
+def candidates(path: str) -> tuple[Gate, ...]:
+    """Return every gate whose parts this machine seems to have, the one that covers most first."""
     if sys.platform != "linux":
         return ()
     abi = min(landlock.version(), landlock.NEWEST)
-    program = shutil.which(PROGRAM, path=path)
+    program = shutil.which(PROGRAM, path=path) or ""
+    boxes = [Gate(bubblewrap=program)] if program else []
+    boxes.append(Gate(namespaces=True))
+    if not abi:
+        return tuple(boxes)
+    stacks = [
+        Gate(bubblewrap=box.bubblewrap, namespaces=box.namespaces, landlock=abi) for box in boxes
+    ]
+    return (*stacks, *boxes, Gate(landlock=abi))
+
+
+def detect(room: Path, path: str) -> tuple[ProbeResult, ...]:
+    """Try out every gate there is, for people to read. Takes about a second; blocking.
+
+    Gates that are missing are in the answer, with the reason.
+    """
+    found = [try_out(gate, room) for gate in candidates(path)]
+    return (*found, *missing([result.gate for result in found], room))
+
+
+def try_out(gate: Gate, room: Path) -> ProbeResult:
+    """Probe *gate* on a project of our own, made in *room* for the purpose; blocking."""
     room.mkdir(0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="project-", dir=room) as folder:
-        project = _planted(Path(folder))
-        found = [_bubblewrap(program, project, room), probe(Gate(namespaces=True), project, room)]
-        found.append(_landlock(abi, project, room))
-        stacks = [
-            probe(
-                Gate(bubblewrap=part.bubblewrap, namespaces=part.namespaces, landlock=abi),
-                project,
-                room,
-            )
-            for part in (result.gate for result in found if result.holds)
-            if found[-1].holds and not part.landlock
-        ]
-    return (*stacks, *found)
+        return probe(gate, _planted(Path(folder)), room)
 
 
-def _bubblewrap(program: str | None, project: Path, room: Path) -> ProbeResult:
-    if program is None:
+def missing(found: Collection[Gate], room: Path) -> Iterator[ProbeResult]:
+    """Yield what this machine could have beside *found*, and why it has not."""
+    if sys.platform != "linux":
+        return
+    if not any(gate.bubblewrap for gate in found):
         problem = f"{PROGRAM} is not installed"
-        return ProbeResult(gate=Gate(bubblewrap=PROGRAM), project=project, problem=problem)
-    return probe(Gate(bubblewrap=program), project, room)
-
-
-def _landlock(abi: int, project: Path, room: Path) -> ProbeResult:
-    if not abi:
+        yield ProbeResult(gate=Gate(bubblewrap=PROGRAM), project=room, problem=problem)
+    if not any(gate.landlock for gate in found):
         problem = "this kernel has no Landlock, or it is not switched on"
         gate = Gate(landlock=landlock.NEWEST)
-        return ProbeResult(gate=gate, project=project, problem=problem)
-    return probe(Gate(landlock=abi), project, room)
+        yield ProbeResult(gate=gate, project=room, problem=problem)
 
 
 def _planted(folder: Path) -> Path:

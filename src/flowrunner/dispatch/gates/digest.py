@@ -78,16 +78,23 @@ class TreeState:
 
 
 def take(
-    root: Path, *, earlier: TreeState | None = None, leave_out: Iterable[Path] = ()
+    root: Path,
+    *,
+    earlier: TreeState | None = None,
+    leave_out: Iterable[Path] = (),
+    ignored: bool = True,
 ) -> TreeState:
     """Look at all of *root*; blocking. *earlier* saves reading again what has not changed.
 
     *leave_out* names folders that others may write: private folders of tasks, if they lie inside.
+    Without *ignored* what git ignores is left out, with the times of the folders it may lie in.
     """
     root = root.resolve()
     problems: list[str] = []
     skipped = {os.fspath(folder.resolve()) for folder in leave_out}
-    entries = dict(_walk(root, skipped, problems))
+    entries = dict(_walk(root, skipped if ignored else skipped | _ignored(root), problems))
+    if not ignored:
+        entries = {path: _timeless(entry) for path, entry in entries.items()}
     unread = _read_contents(root, entries, earlier)
     head = _known_head(root, problems)
     entries.update(_git_entries(root))
@@ -132,6 +139,21 @@ def _walk(root: Path, skipped: set[str], problems: list[str]) -> Iterator[tuple[
             yield path, entry
             if stat.S_ISDIR(entry.mode):
                 waiting.append(path)
+
+
+def _ignored(root: Path) -> set[str]:
+    """What git ignores, a folder of nothing else once; nothing where there is no git."""
+    asked = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+    found = run_git(root, *asked)
+    names = found.split(b"\0") if isinstance(found, bytes) else []
+    return {os.fspath(root / os.fsdecode(name)) for name in names if name}
+
+
+def _timeless(entry: Entry) -> Entry:
+    if not stat.S_ISDIR(entry.mode):
+        return entry
+    device, inode, _links = entry.inode
+    return entry._replace(size=0, modified_ns=0, changed_ns=0, inode=(device, inode, 0))
 
 
 def _entry(found: os.stat_result) -> Entry:

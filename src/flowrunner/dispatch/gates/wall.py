@@ -1,19 +1,21 @@
-"""The wall around agents: what `dispatch.execution` asks before it starts one.
+"""The wall around agents: what is asked before one is started (P8).
 
-guarded = await kit.wall.guard(command)
-if isinstance(guarded, Refusal): ...   # the task fails with its code, message and hint
-AgentProcess(guarded.command, ...)     # and guarded.record() belongs to the attempt
+closed = await wall.close(project)
+if isinstance(closed, Refusal): ...   # the task fails with its code, message and hint
+... start the agent behind closed.gate; closed.record() belongs to the attempt
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flowrunner.dispatch.gates.detection import detect
+from pydantic import JsonValue
+
+from flowrunner.dispatch.gates.detection import candidates, detect, missing, try_out
 from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate
 from flowrunner.dispatch.gates.places import mounts_below
 from flowrunner.dispatch.gates.policy import Policy, Refusal, choose
@@ -22,67 +24,91 @@ from flowrunner.dispatch.spawning import AgentCommand
 
 
 @dataclass(frozen=True, slots=True)
-class Guarded:
-    """A command behind its gate, and what was proved of that gate in its project."""
+class Closed:
+    """The gate for a project, and what was proved of it there."""
 
-    command: AgentCommand
     proof: ProbeResult
     policy: Policy
 
-    def record(self) -> Mapping[str, object]:
+    @property
+    def gate(self) -> Gate:
+        return self.proof.gate
+
+    def record(self) -> dict[str, JsonValue]:
         """What is kept with the attempt and shown to people."""
         gate = self.proof.gate
         return {
             "gate": gate.name,
             "policy": self.policy,
-            "proved": sorted(self.proof.proved),
-            "claimed_untried": sorted(self.proof.untried),
-            "uncovered": sorted(gate.uncovered),
+            "proved": [right.value for right in sorted(self.proof.proved)],
+            "claimed_untried": [right.value for right in sorted(self.proof.untried)],
+            "uncovered": [right.value for right in sorted(gate.uncovered)],
             "probe": self.proof.told() if gate != OPEN else "no gate: nothing was probed",
             "probe_seconds": self.proof.seconds,
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A command behind its gate."""
+
+    command: AgentCommand
+    closed: Closed
+
+    def record(self) -> dict[str, JsonValue]:
+        return self.closed.record()
+
+
 class Wall:
-    """Detects gates once in its life, and proves the chosen one once per project and its mounts.
+    """Tries a gate once in its life, and proves the chosen one once per project and its mounts.
 
     *room* is where tasks have their private folders; *path* is where programs are looked for.
+    *gates* are tried in their order; None: all that this machine seems to have, the best first.
     """
 
-    def __init__(self, policy: Policy, room: Path, path: str) -> None:
+    def __init__(
+        self, policy: Policy, room: Path, path: str, *, gates: Sequence[Gate] | None = None
+    ) -> None:
         self.policy: Policy = policy
+        self._gates = gates
         self._room = room
         self._path = path
         self._lock = asyncio.Lock()
-        self._detected: tuple[ProbeResult, ...] | None = None
+        self._tried: dict[Gate, ProbeResult] = {}
         self._proofs: dict[object, ProbeResult] = {}
 
     async def detected(self) -> tuple[ProbeResult, ...]:
         """Return what this machine has, also what does not work here and why."""
-        async with self._lock:
-            return await self._detect()
+        return await asyncio.to_thread(detect, self._room, self._path)
 
     async def guard(self, command: AgentCommand) -> Guarded | Refusal:
-        """Return *command* behind the best gate that holds in its project, or why it may not run.
+        """Return *command* behind the gate for its directory, or why it may not run."""
+        closed = await self.close(command.cwd)
+        if isinstance(closed, Refusal):
+            return closed
+        return Guarded(replace(command, gate=closed.gate), closed)
+
+    async def close(self, project: Path) -> Closed | Refusal:
+        """Return the best gate that holds in *project*, or why no agent may run there.
 
         Where nothing held it is tried again each time: the operator may have repaired it.
         """
         async with self._lock:
-            proof = await self._prove(command.cwd)
-        if isinstance(proof, Refusal):
-            return proof
-        return Guarded(replace(command, gate=proof.gate), proof, self.policy)
+            proof = await self._prove(project)
+        return proof if isinstance(proof, Refusal) else Closed(proof, self.policy)
 
     async def _prove(self, project: Path) -> ProbeResult | Refusal:
         key = await asyncio.to_thread(_identity, project)
         if key in self._proofs:
             return self._proofs[key]
-        found = await self._detect()
-        results = [result for result in found if not result.holds]
-        for gate in _ranked(found):
-            results.append(await asyncio.to_thread(probe, gate, project, self._room))
+        results: list[ProbeResult] = []
+        gates = candidates(self._path) if self._gates is None else self._gates
+        for gate in gates:
+            results.append(await self._try(gate, project))
             if results[-1].holds and gate.rights >= REQUIRED:
                 break
+        else:
+            results += missing([result.gate for result in results], self._room)
         chosen = choose(self.policy, results)
         if isinstance(chosen, Refusal):
             return chosen
@@ -92,15 +118,14 @@ class Wall:
             self._proofs[key] = proof
         return proof
 
-    async def _detect(self) -> tuple[ProbeResult, ...]:
-        if self._detected is None:
-            self._detected = await asyncio.to_thread(detect, self._room, self._path)
-        return self._detected
-
-
-def _ranked(found: tuple[ProbeResult, ...]) -> list[Gate]:
-    holding = [result.gate for result in found if result.holds]
-    return sorted(holding, key=lambda gate: -len(gate.rights))
+    async def _try(self, gate: Gate, project: Path) -> ProbeResult:
+        """First on a project of our own, so that people's projects meet no gate that is none."""
+        if gate not in self._tried:
+            tried = await asyncio.to_thread(try_out, gate, self._room)
+            if not tried.holds:
+                return tried
+            self._tried[gate] = tried
+        return await asyncio.to_thread(probe, gate, project, self._room)
 
 
 def _identity(project: Path) -> object:

@@ -8,32 +8,37 @@ from pathlib import Path
 
 from flowrunner.dispatch.gates.changes import CODE, compare, explain
 from flowrunner.dispatch.gates.digest import TreeState, take
-from flowrunner.dispatch.gates.gate import Gate
+from flowrunner.dispatch.gates.gate import Gate, Right
 from flowrunner.dispatch.ports import Task
 from flowrunner.wire.tasks import TaskError, TaskReport
 
+_NO_CHANGE = frozenset({Right.CONTENT, Right.TRUNCATION, Right.METADATA})
 HINT = "run it again when nobody else writes there, or let agents read a checkout of their own"
 
 
 class TreeWatch:
     """Around one task: *gate* is what it runs behind, *leave_out* are folders that others write.
 
-    Its two methods are what `execution.Hooks` takes.
+    Behind a gate that was proved to forbid every change, what git ignores (caches, builds) is left
+    out: others write it all the time, and it is no part of what is reviewed.
     """
 
     def __init__(self, gate: Gate, leave_out: Iterable[Path] = ()) -> None:
         self._gate = gate
         self._leave_out = tuple(leave_out)
+        self._ignored = not gate.rights >= _NO_CHANGE
 
     async def before(self, task: Task) -> TreeState:
         """Take the first look; do it after the gate was probed, whose traces are ours."""
-        return await asyncio.to_thread(take, Path(task.project_root), leave_out=self._leave_out)
+        return await asyncio.to_thread(
+            take, Path(task.project_root), leave_out=self._leave_out, ignored=self._ignored
+        )
 
-    async def after(self, _task: Task, before: object, report: TaskReport) -> TaskReport:
+    async def after(self, before: TreeState, report: TaskReport) -> TaskReport:
         """Return *report*, or a failed one with the differences in its message."""
-        if not isinstance(before, TreeState):
-            return report
-        now = await asyncio.to_thread(take, before.root, earlier=before, leave_out=self._leave_out)
+        now = await asyncio.to_thread(
+            take, before.root, earlier=before, leave_out=self._leave_out, ignored=self._ignored
+        )
         changes = compare(before, now)
         if not changes:
             return report
@@ -41,4 +46,6 @@ class TreeWatch:
         if report.error is not None:
             message = f"{message}\nThe agent had failed, too: {report.error.message}"
         error = TaskError(code=CODE, message=message, failure_class="fatal", hint=HINT)
-        return TaskReport(epoch=report.epoch, outcome="failed", error=error, usage=report.usage)
+        said = report.output if report.outcome == "completed" else report.partial
+        kept = report.model_dump(exclude={"outcome", "output", "error", "partial"})
+        return TaskReport(**kept, outcome="failed", error=error, partial=said)
