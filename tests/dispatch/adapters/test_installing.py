@@ -75,7 +75,7 @@ def test_folders_are_shared() -> None:
     folders = by_folder(list(ADAPTERS.values()))
 
     assert len(folders["node"]) == 1
-    assert folders.keys() == {"node", "claude-code", *ADAPTERS}
+    assert folders.keys() == {"node", "claude-code", *ADAPTERS} - {"api"}
 
 
 def test_the_command(

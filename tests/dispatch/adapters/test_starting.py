@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from dispatch.tasks import AROUND, a_room, a_task
 from flowrunner.dispatch.acp.recording import Recorder
-from flowrunner.dispatch.adapters.adapter import NODE, Endpoint, Package, Start
+from flowrunner.dispatch.adapters.adapter import NODE, Endpoint, Extra, Package, Start
 from flowrunner.dispatch.adapters.installed import check, installed_version, site_of
 from flowrunner.dispatch.adapters.launching import (
     Listeners,
@@ -59,7 +60,7 @@ def test_no_prompt_is_an_argument(name: str) -> None:
     """P11: arguments end at 128 kB; and every program is begun by its full path."""
     start = start_of(name)
 
-    assert start.argv[0].startswith("/nowhere/")
+    assert start.argv[0].startswith(sys.executable if name == "api" else "/nowhere/")
     assert all(len(word) < 200 for word in start.argv)
 
 
@@ -84,6 +85,7 @@ def test_modes_that_are_asked_for() -> None:
     modes = {name: start_of(name).mode for name in NAMES}
 
     assert modes == {
+        "api": None,
         "claude": "plan",
         "codex": "read-only",
         "copilot": None,
@@ -157,7 +159,7 @@ def test_the_environment_is_made_of_named_things(monkeypatch: pytest.MonkeyPatch
     assert (command.cwd, command.output_cap) == (Path("/"), 0)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if ADAPTERS[name].packages])
 def test_versions_are_exact(name: str, tmp_path: Path) -> None:
     """F68: what is missing or of another version is told, with its name, before anything starts."""
     adapter, site = ADAPTERS[name], site_of(tmp_path)
@@ -174,6 +176,31 @@ def test_versions_are_exact(name: str, tmp_path: Path) -> None:
     assert other is not None
     assert other.code == "agent_version_mismatch"
     assert (old.version in other.message, "0.0.1" in other.message) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("majors", "code", "told"),
+    [
+        ({"no-such-distribution": 2}, "agent_not_found", "no-such-distribution is not installed"),
+        (
+            {"pydantic": 2, "pydantic-ai-slim": 1},
+            "agent_version_mismatch",
+            "pydantic-ai-slim is 2.",
+        ),
+    ],
+    ids=["missing", "another-major"],
+)
+def test_our_own_needs_its_extra(
+    tmp_path: Path, majors: dict[str, int], code: str, told: str
+) -> None:
+    """F68: the API agent is told to be missing before anything starts, with what to type."""
+    api = ADAPTERS["api"]
+    assert check(api, site_of(tmp_path)) is None
+
+    found = check(replace(api, extra=Extra("api", majors)), site_of(tmp_path))
+    assert found is not None
+    assert (found.code, found.hint) == (code, "pip install 'flowrunner[api]'")
+    assert found.message.startswith(told)
 
 
 def test_claude_headless_is_another_program(tmp_path: Path) -> None:

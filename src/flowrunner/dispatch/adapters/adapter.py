@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from pydantic import JsonValue
+
 from flowrunner.dispatch.acp.messages import NOTHING, Json
 
 UsagePlace: TypeAlias = Literal["chunks", "reply", "quota"]
@@ -33,6 +35,14 @@ class Package:
         return agents / self.folder / "node_modules" / self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An extra of our own package: the distributions it brings, each in one major version."""
+
+    name: str
+    majors: Mapping[str, int]
+
+
 NODE = Package("node", "node", "22.23.3")
 
 
@@ -43,6 +53,8 @@ class Endpoint:
     model: str
     api_key: str = field(repr=False)
     base_url: str | None = None
+    options: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue], repr=False)
+    """What only this agent's adapter understands; it may hold secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +90,13 @@ Starting: TypeAlias = Callable[[Site, Endpoint], Start]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
-    """One agent. *packages* begins with the one whose program is started.
+    """One agent.
 
-    *gated_mode* replaces the mode where our own wall was proved and the agent's own sandbox
-    cannot work within it. *notices* are what the program says in its own name among the answer;
-    *in_band* is how errors look that are told as if they were the answer: all of it, or its end,
-    for an answer may well be about such an error.
+    *packages* begins with the one whose program is started; where that is ours there are none, and
+    it has an *extra*. *gated_mode* replaces the mode where our own wall was proved and the agent's
+    own sandbox cannot work within it. *notices* are what the program says in its own name among the
+    answer; *in_band* is how errors look that are told as if they were the answer: all of it, or its
+    end, for an answer may well be about such an error.
     """
 
     name: str
@@ -96,3 +109,4 @@ class Adapter:
     notices: tuple[re.Pattern[str], ...] = ()
     in_band: tuple[re.Pattern[str], ...] = ()
     needs_node: bool = True
+    extra: Extra | None = None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 from flowrunner.dispatch.acp.messages import section, text_at
-from flowrunner.dispatch.adapters.adapter import NODE, Adapter, Package, Site
+from flowrunner.dispatch.adapters.adapter import NODE, Adapter, Extra, Package, Site
 from flowrunner.dispatch.adapters.table import packages_of
 from flowrunner.wire.tasks import TaskError
 
@@ -35,6 +36,8 @@ def installed_version(package: Package, agents: Path) -> str | None:
 
 
 def _problems(adapter: Adapter, site: Site, *, headless: bool) -> Iterator[TaskError]:
+    if adapter.extra is not None:
+        yield from _lacking(adapter.extra)
     wanted = packages_of(adapter)
     if adapter.headless_package is not None:
         wanted = (NODE, adapter.headless_package) if headless else (NODE, *adapter.packages)
@@ -46,3 +49,17 @@ def _problems(adapter: Adapter, site: Site, *, headless: bool) -> Iterator[TaskE
         elif found != package.version:
             message = f"{package.name} is {found}; {adapter.name} was tried with {package.version}"
             yield TaskError(code="agent_version_mismatch", message=message, hint=_HINT)
+
+
+def _lacking(extra: Extra) -> Iterator[TaskError]:
+    hint = f"pip install 'flowrunner[{extra.name}]'"
+    for name, major in extra.majors.items():
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            message = f"{name} is not installed beside flowrunner"
+            yield TaskError(code="agent_not_found", message=message, hint=hint)
+        else:
+            if found.partition(".")[0] != str(major):
+                message = f"{name} is {found}; the agent was written for version {major}"
+                yield TaskError(code="agent_version_mismatch", message=message, hint=hint)
