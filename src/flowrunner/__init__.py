@@ -6,11 +6,13 @@ __version__ = "0.1.0"
 
 _AUTHORING = {
     "Approval": "flow",
+    "Citations": "produces",
     "Each": "flow",
     "Flow": "flow",
     "Repeat": "flow",
     "Retry": "flow",
     "Step": "flow",
+    "Produces": "produces",
     "From": "authoring",
     "CallFailedError": "context",
     "CallResult": "context",

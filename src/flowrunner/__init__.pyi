@@ -15,5 +15,7 @@ from flowrunner.definitions.flow import Flow as Flow
 from flowrunner.definitions.flow import Repeat as Repeat
 from flowrunner.definitions.flow import Retry as Retry
 from flowrunner.definitions.flow import Step as Step
+from flowrunner.definitions.produces import Citations as Citations
+from flowrunner.definitions.produces import Produces as Produces
 
 __version__: str

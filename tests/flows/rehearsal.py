@@ -30,7 +30,7 @@ from flowrunner.definitions.context import (
 from flowrunner.definitions.flow import Each, Flow, Step
 from flowrunner.definitions.library import Library
 from flowrunner.definitions.manifest import plan_launch
-from flowrunner.engine.judging import parse_answer
+from flowrunner.engine.answers import parse_answer
 
 NONCE = "5ca1ab1e"
 # The flow as tests import it: the library's modules have names, and so classes, of their own.

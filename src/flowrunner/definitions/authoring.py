@@ -25,6 +25,7 @@ from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from flowrunner.definitions.flow import Duration, Each, Repeat, Retry
+    from flowrunner.definitions.produces import Produces
 
 Function = TypeVar("Function", bound=Callable[..., object])
 StepRef: TypeAlias = str | Callable[..., object]
@@ -73,11 +74,17 @@ class CodeOptions(CommonOptions, total=False):
 
 
 class AgentOptions(CodeOptions, total=False):
-    """*output* is what the answer must fit; without it the answer is text."""
+    """*output* is what the answer must fit; without it the answer is text.
+
+    Functions in *produces* take the context and the answer, as they do in a `Step`.
+    """
 
     persona: str
     agent: str
     queue: str
+    schema_in_prompt: bool
+    produces: Produces
+    repairs: int
 
 
 class ApprovalOptions(CommonOptions, total=False):

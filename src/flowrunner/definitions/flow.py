@@ -17,10 +17,14 @@ from pydantic import BaseModel, ConfigDict
 from flowrunner.core.errors import Problem
 from flowrunner.definitions.authoring import Authoring, Parts
 from flowrunner.definitions.context import Context, Launch, Report, ReportContext
+from flowrunner.definitions.outputs import is_structured
+from flowrunner.definitions.produces import Produces
 
 Duration: TypeAlias = float | str
 Run: TypeAlias = Callable[[Context], object] | str | float | timedelta | datetime
 BANDS = ("small", "medium", "large")
+REPAIRS = 2
+"""How often an answer that does not fit is sent back, unless its step says so."""
 
 
 class ByName(Protocol):
@@ -111,9 +115,12 @@ class Step:
     until), and may be async; all but a code step's may be text instead, an agent's and an
     approval's is then a template. *needs* end first, *trigger* says how. *bands* and *gate* decide
     at launch whether the step takes part, *when* decides once its needs have ended. *output* is
-    what the answer must fit: a model, or any type that pydantic can check. *retry* is a number of
-    further attempts or a `Retry`; time-outs are seconds or text like "30m". *agent* and
-    *depends_on* are other words for *persona* and *needs*.
+    what the answer must fit: a model, or any type that pydantic can check; an agent's prompt then
+    ends with its JSON Schema, unless *schema_in_prompt* is false. *produces* is what else code
+    checks of an answer. One that does not fit is sent back *repairs* times (None: twice where there
+    is something to fit), which are no attempts of *retry*: that is a number of further attempts or
+    a `Retry`. Time-outs are seconds or text like "30m". *agent* and *depends_on* are other words
+    for *persona* and *needs*.
     """
 
     id: str
@@ -128,6 +135,9 @@ class Step:
     bands: Sequence[str] = field(default=(), kw_only=True)
     trigger: Literal["all", "any", "none_failed", "all_done"] = field(default="all", kw_only=True)
     output: Any = field(default=None, kw_only=True)
+    schema_in_prompt: bool = field(default=True, kw_only=True)
+    produces: Produces | None = field(default=None, kw_only=True)
+    repairs: int | None = field(default=None, kw_only=True)
     on_fail: Literal["fail", "tolerate", "skip", "cascade"] = field(default="fail", kw_only=True)
     on_skip: Literal["satisfy", "cascade"] = field(default="satisfy", kw_only=True)
     retry: int | Retry = field(default=0, kw_only=True)
@@ -147,6 +157,13 @@ class Step:
         _note_place(self)
         _take_over(self, "agent", "persona", None)
         _take_over(self, "depends_on", "needs", ())
+
+
+def repairs_of(step: Step) -> int:
+    """Return how often an answer of *step* is sent back at most."""
+    if step.repairs is not None:
+        return step.repairs
+    return REPAIRS if is_structured(step.output) or step.produces is not None else 0
 
 
 def no_report(context: ReportContext) -> Report:

@@ -10,6 +10,7 @@ from pydantic import PydanticUndefinedAnnotation
 from flowrunner.core.errors import Problem
 from flowrunner.core.substitution import misread
 from flowrunner.core.validation import suggest
+from flowrunner.definitions.answer_checks import check_answer
 from flowrunner.definitions.approval_checks import check_approval
 from flowrunner.definitions.complaints import choice, complain, function, names
 from flowrunner.definitions.durations import WAIT_HINT, wrong_wait
@@ -51,6 +52,7 @@ def check_step(step: Step, known: Names) -> tuple[Problem, ...]:
         check_policy,
         check_family,
         check_approval,
+        check_answer,
     )
     found = [problem for check in checks for problem in check(step)]
     return (*found, *_bands(step, known.bands), *_template(step))

@@ -68,7 +68,8 @@ class Actor:
         Another replica may have moved it: then what is resident here is caught up first.
         """
         view = await self._loaded()
-        if view.state.steps[step].attempt < attempt:
+        is_there = 0 <= step < len(view.state.steps)
+        if not is_there or view.state.steps[step].attempt < attempt:
             await self._catch_up(view)
         return await self._loaded()
 

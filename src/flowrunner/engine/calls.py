@@ -24,7 +24,7 @@ from flowrunner.definitions.durations import seconds_of
 from flowrunner.definitions.outputs import is_structured
 from flowrunner.definitions.prompts import build_prompt
 from flowrunner.engine import threads
-from flowrunner.engine.judging import parse_answer
+from flowrunner.engine.answers import parse_answer
 from flowrunner.engine.letters import Answer, Delivered, Told
 from flowrunner.engine.prompting import checked
 from flowrunner.wire.tasks import storable

@@ -72,6 +72,11 @@ class Evaluator:
         self._bodies = bodies
         self._seconds = seconds
 
+    @property
+    def seconds(self) -> float:
+        """How long an author's function may take."""
+        return self._seconds
+
     async def answer(self, ask: Ask, view: RunView) -> Answer:
         """Return the input that answers *ask*. Raises only while the database is away.
 
@@ -109,7 +114,7 @@ class Evaluator:
         return found.flow.steps[number if spec.parent is None else spec.parent]
 
     async def code_call(self, number: int, view: RunView) -> CodeCall | Failure:
-        """What a code step runs and sees, or why it cannot."""
+        """What the functions of a step are and see, or why they cannot be had."""
         await self.ensure(view)
         definition = self.definition(view)
         if isinstance(definition, Failure):

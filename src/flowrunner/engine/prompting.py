@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowrunner.core.model import StepStatus
 from flowrunner.core.substitution import Template, Unresolved, Value, parse
+from flowrunner.definitions.answering import with_form
 from flowrunner.definitions.context import Context
 from flowrunner.definitions.flow import Step
 from flowrunner.definitions.library import Definition
@@ -15,9 +16,13 @@ PROMPT_CHARACTERS = 4_000_000
 
 
 def prompt_of(step: Step, context: Context, definition: Definition) -> str:
-    """The whole prompt: persona, rule, text (R2-29). Raises for text that nobody could answer."""
+    """The whole prompt: persona, rule, text (R2-29), and the form of the answer.
+
+    Raises for text that nobody could answer.
+    """
     persona = definition.personas[step.persona] if step.persona else None
-    return checked(build_prompt(persona, text_of(step, context)))
+    prompt = build_prompt(persona, text_of(step, context))
+    return checked(with_form(prompt, step.output, is_wanted=step.schema_in_prompt))
 
 
 def checked(prompt: str) -> str:

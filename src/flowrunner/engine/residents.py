@@ -19,18 +19,20 @@ from flowrunner.core.errors import (
     UnavailableError,
     not_understood,
 )
-from flowrunner.core.model import Failure, Ref, RunId, StepStatus
+from flowrunner.core.model import Failure, FailureClass, Ref, RunId, StepStatus
 from flowrunner.db.apply import Applied
 from flowrunner.db.changes import Change
 from flowrunner.db.events import EventRow, list_events
+from flowrunner.db.pauses import pause_provider
 from flowrunner.db.pool import AWAY, Pool
 from flowrunner.db.runs import LoadedRun, load_run
+from flowrunner.engine.accepting import Acceptance
 from flowrunner.engine.actor import Actor
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.calls import Ended
 from flowrunner.engine.committer import Committer, OutcomeUnknownError
 from flowrunner.engine.evaluation import CodeCall, Evaluator
-from flowrunner.engine.judging import Reported
+from flowrunner.engine.judging import waiting
 from flowrunner.engine.letters import Answer, Delivered, Letter, Told
 from flowrunner.engine.signals import Signals
 from flowrunner.engine.views import RunView
@@ -58,6 +60,7 @@ class Residents:
         self._pool = pool
         self._committer = committer
         self._evaluator = evaluator
+        self._acceptance = Acceptance(evaluator, bodies)
         self._bodies = bodies
         self._signals = signals
         self._most = most_resident
@@ -102,8 +105,27 @@ class Residents:
             return None
 
     async def report(self, run_id: RunId, step: int, attempt: int, report: TaskReport) -> Verdict:
-        """Give the run a dispatcher's report; judged by the step's contract."""
-        return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))
+        """Give the run a dispatcher's report; judged by the step's contract.
+
+        A provider that is used up is paused before: whatever is decided, nobody else asks it.
+        """
+        pause = await self._pause(report)
+        view = await self._actor(run_id).look(step, attempt)
+        answer = await self._acceptance.answer(view, step, attempt, report)
+        return await self.deliver(run_id, Told(waiting(answer, pause)))
+
+    async def _pause(self, report: TaskReport) -> float | None:
+        """How long the report's provider answers nobody, by its word or anybody's before."""
+        error = report.error
+        is_quota = error is not None and error.failure_class == FailureClass.QUOTA
+        if report.provider is None or not (is_quota or report.quota_until):
+            return None
+        reason = "" if error is None else error.message
+        try:
+            async with self._pool.connection() as conn:
+                return await pause_provider(conn, report.provider, report.quota_until, reason)
+        except AWAY as gone:
+            raise OutcomeUnknownError(str(gone).strip()) from gone
 
     def nudge(self, run_id: RunId, given: inp.Input) -> None:
         """Give the run an input that nobody waits for."""
@@ -214,15 +236,3 @@ def _was_withdrawn(change: Change, number: int) -> bool:
     is_over = after.attempt > before.attempt or after.status is not StepStatus.RUNNING
     has_reported = after.epoch != before.epoch
     return was_running and is_over and not has_reported
-
-
-class _Report:
-    def __init__(self, evaluator: Evaluator, step: int, attempt: int, report: TaskReport) -> None:
-        self._evaluator = evaluator
-        self._given = (step, attempt, report)
-
-    def read(self, view: RunView) -> Answer:
-        step, attempt, report = self._given
-        is_known = 0 <= step < len(view.state.steps)
-        spec = self._evaluator.step_of(view, step) if is_known else None
-        return Reported(step, attempt, report, spec).read(view)

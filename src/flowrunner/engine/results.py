@@ -15,8 +15,8 @@ from flowrunner.db.pool import AWAY
 from flowrunner.definitions.context import StepResult
 from flowrunner.definitions.library import Definition
 from flowrunner.definitions.outputs import adapter, is_structured
+from flowrunner.engine.answers import read_answer
 from flowrunner.engine.bodies import Bodies
-from flowrunner.engine.judging import read_answer
 from flowrunner.engine.kept import Kept
 from flowrunner.engine.views import RunView
 

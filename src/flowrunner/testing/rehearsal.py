@@ -23,12 +23,12 @@ from flowrunner.definitions.context import Project
 from flowrunner.definitions.definition import Definition
 from flowrunner.definitions.flow import Flow
 from flowrunner.definitions.manifest import plan_launch
+from flowrunner.engine.accepting import Acceptance
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.calls import StepGoneError
 from flowrunner.engine.computing import compute
 from flowrunner.engine.contexts import started_at
 from flowrunner.engine.evaluation import Evaluator
-from flowrunner.engine.judging import judge
 from flowrunner.engine.letters import Answer
 from flowrunner.engine.letters import Told as Letter
 from flowrunner.engine.pinning import Pinning
@@ -118,6 +118,7 @@ class _Play:
         self._evaluator = Evaluator(
             pinning, bodies, _USER_CODE_SECONDS, lambda: began + timedelta(seconds=stage.now)
         )
+        self._acceptance = Acceptance(self._evaluator, bodies)
         self._agents = agents
         self._approvals = approvals
         self._prompts: dict[int, list[str]] = {}
@@ -185,7 +186,7 @@ class _Play:
         waiting = [decision]
         while waiting:
             now = waiting.pop(0)
-            self._begin(now)
+            await self._begin(now)
             waiting += [self._stage.take([await self._answer(ask)]) for ask in now.asks]
         return decision
 
@@ -194,11 +195,11 @@ class _Play:
         self._stage.bodies.put(answer.bodies)
         return answer
 
-    def _begin(self, decision: Decision) -> None:
+    async def _begin(self, decision: Decision) -> None:
         for event in decision.events:
             match event:
                 case ev.StepDispatched(step=number, attempt=attempt):
-                    self._offer(number, attempt)
+                    await self._offer(number, attempt)
                 case ev.ApprovalRequested(step=number, attempt=attempt, request=request):
                     asked = json.loads(self._stage.bodies.held(request))
                     self._prompts.setdefault(number, []).append(asked["body"])
@@ -206,7 +207,7 @@ class _Play:
                 case _:
                     pass
 
-    def _offer(self, number: int, attempt: int) -> None:
+    async def _offer(self, number: int, attempt: int) -> None:
         spec, epoch = self._stage.view.state.spec(number), len(self._stage.events)
         if spec.kind is StepKind.CODE:
             code = asyncio.create_task(self._compute(number, attempt, epoch))
@@ -216,10 +217,9 @@ class _Play:
         self._prompts.setdefault(number, []).append(prompt)
         parent = None if spec.parent is None else self._stage.view.state.spec(spec.parent).key
         taken = self._agents.answer(spec, parent, prompt)
-        step = self._evaluator.step_of(self._stage.view, number)
-        outcome, bodies = judge(_report(epoch, taken.answer), step)
-        settled = inp.TaskSettled(number, attempt, epoch, outcome)
-        self._stage.later(taken.seconds, Answer(settled, bodies))
+        report = _report(epoch, taken.answer)
+        answer = await self._acceptance.answer(self._stage.view, number, attempt, report)
+        self._stage.later(taken.seconds, answer)
 
     async def _compute(self, number: int, attempt: int, epoch: int) -> None:
         call = await self._evaluator.code_call(number, self._stage.view)
@@ -269,7 +269,8 @@ def _report(epoch: int, answer: object) -> TaskReport:
     text = written(answer)
     if not text.strip():
         # As a dispatcher reports an agent that said nothing (P9).
-        error = TaskError(code="empty_output", message="the agent answered nothing")
+        said = "the agent answered nothing"
+        error = TaskError(code="empty_answer", message=said, failure_class="contract")
         return TaskReport(epoch=epoch, outcome="failed", error=error)
     return TaskReport(epoch=epoch, outcome="completed", output=text)
 

@@ -183,7 +183,7 @@ def test_nobody_decides() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "code"),
-    [("", "empty_output"), ("no JSON", "answer_not_json"), ({}, "answer_invalid")],
+    [("", "empty_answer"), ("no JSON", "answer_not_json"), ({}, "answer_invalid")],
 )
 def test_answers_are_judged_as_real_ones(answer: object, code: str) -> None:
     """P9: an empty or unfitting answer is a failure here, too."""

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from flowrunner.core.model import Failure
-from flowrunner.engine.judging import parse_answer
+from flowrunner.engine.answers import parse_answer
 
 
 class Said(BaseModel):
