@@ -13,7 +13,7 @@ from flowrunner.core.decision import LeaseGuard, TimerGuard, Verdict
 from flowrunner.core.draft import Draft
 from flowrunner.core.folding import fold
 from flowrunner.core.graph import Graph, StepKind
-from flowrunner.core.model import RunState, RunStatus, StepStatus, unstarted
+from flowrunner.core.model import Ref, RunState, RunStatus, StepStatus, unstarted
 from flowrunner.core.readiness import outstanding
 from flowrunner.core.scheduling import decide
 from flowrunner.core.transitions import RUN, STEP
@@ -232,17 +232,25 @@ def test_a_timer_counts_once(launch: Launch, picks: list[int]) -> None:
 
 @given(launches(), choices)
 def test_an_agent_is_offered_with_a_prompt(launch: Launch, picks: list[int]) -> None:
-    """R2-51: every attempt of an agent carries the same prompt, code carries none."""
+    """R2-51, F7: an agent's attempts carry one prompt, or the last repair's; code carries none."""
     world = a_world(*launch, picks)
+    repaired: dict[int, Ref] = {}
 
     for event in world.log:
+        if isinstance(event, ev.RunRetried):
+            repaired = {n: ref for n, ref in repaired.items() if n not in event.steps}
+        if isinstance(event, ev.StepRetrying) and event.prompt is not None:
+            repaired[event.step] = event.prompt
         if isinstance(event, ev.StepDispatched):
             spec = world.state.spec(event.step)
             asked = (
                 {f"p{event.step}", *("k0", "k1", "k2")} if "/" in spec.key else {f"p{event.step}"}
             )
             is_agent = spec.kind is StepKind.AGENT
-            assert event.prompt in asked if is_agent else event.prompt is None
+            if event.step in repaired:
+                assert event.prompt == repaired[event.step]
+            else:
+                assert event.prompt in asked if is_agent else event.prompt is None
 
 
 @given(launches(), choices)
