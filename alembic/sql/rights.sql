@@ -18,7 +18,7 @@ BEGIN
     -- session planned them must not be scanned whole when they are full (C5).
     FOR f IN SELECT p.oid::regprocedure FROM pg_proc p
               WHERE p.pronamespace = path::regnamespace
-                AND p.proname IN ('apply_v2', 'launch_v2', 'claim_v1', 'renew_v1') LOOP
+                AND p.proname IN ('apply_v2', 'launch_v2', 'claim_v1', 'renew_v1', 'renew_v2') LOOP
         EXECUTE format('ALTER FUNCTION %s SET plan_cache_mode = force_generic_plan', f);
         EXECUTE format('ALTER FUNCTION %s SET enable_seqscan = off', f);
         EXECUTE format('ALTER FUNCTION %s SET enable_hashjoin = off', f);
@@ -44,7 +44,8 @@ BEGIN
             register_worker_v1(uuid, text, text, integer, text[], integer, text, float8),
             claim_v1(uuid, text[], integer), renew_v1(uuid, float8, bigint[]), release_v1(uuid, bigint[]),
             release_unknown_v1(uuid, bigint[]), deregister_worker_v1(uuid),
-            report_v1(text, bigint, text, text, jsonb, jsonb, bigint, bigint),
+            report_v1(text, bigint, text, text, jsonb, jsonb, bigint, bigint), renew_v2(uuid, float8, bigint[]),
+            report_v2(text, bigint, text, text, jsonb, jsonb, bigint, bigint, text, text, timestamptz, jsonb),
             append_transcript_v1(text, bigint, integer[], text[], text[])
             TO flowrunner_dispatcher;
     END IF;

@@ -15,7 +15,18 @@ from typing import Any, Self, TypeAlias, cast
 import psycopg
 
 from flowrunner.db import apply as db_apply
-from flowrunner.db import events, launch, payloads, queue, results, runs, stalls, timers, workers
+from flowrunner.db import (
+    events,
+    launch,
+    pauses,
+    payloads,
+    queue,
+    results,
+    runs,
+    stalls,
+    timers,
+    workers,
+)
 from flowrunner.db.pool import Pool
 from flowrunner.dispatch import sql as dispatch_sql
 from simulation import applying, laws_of_rows, leasing, looking
@@ -229,8 +240,16 @@ def _mark_results(tables: Tables, args: Json) -> Rows:
 def _report(tables: Tables, args: Json) -> Rows:
     place = looking.result_row(args)
     said = (args["outcome"], args["output"], args["error"], args["usage"])
-    leasing.report(tables, Letterbox(0, *place, args["epoch"], *said))
+    pause = (args["provider"], args["quota_until"])
+    leasing.report(tables, Letterbox(0, *place, args["epoch"], *said, None, *pause))
+    if args["quota_until"] is not None:
+        _pause_provider(tables, {"provider": args["provider"], "until": args["quota_until"]})
     return ()
+
+
+def _pause_provider(tables: Tables, args: Json) -> Rows:
+    until = None if args["until"] is None else args["until"].timestamp()
+    return [(leasing.pause_provider(tables, args["provider"], until),)]
 
 
 def _keep_late(tables: Tables, args: Json) -> Rows:
@@ -271,6 +290,8 @@ STATEMENTS: Mapping[str, Statement] = {
     workers.REGISTER: _register,
     workers.RENEW: lambda t, a: [leasing.renew(t, a["worker"], a["lease"], a["held"])],
     workers.DEREGISTER: _deregister,
+    pauses.PAUSE_PROVIDER: _pause_provider,
+    pauses.DELETE_PAST_PAUSES: lambda _, __: (),
     queue.CLAIM: lambda t, a: leasing.claim(t, a["worker"], a["queues"], a["count"]),
     queue.RELEASE: lambda t, a: [(leasing.release(t, a["worker"], a["epochs"]),)],
     queue.RELEASE_UNKNOWN: lambda t, a: [(leasing.release_unknown(t, a["worker"], a["held"]),)],

@@ -52,13 +52,24 @@ def _taken(tables: Tables, place: Place, worker: UUID) -> ClaimedTask:
 
 def renew(
     tables: Tables, worker: UUID, lease: float, held: Collection[int]
-) -> tuple[bool, list[int]]:
-    """renew_v1: whether the worker is known, and which of its leases are not its any more."""
+) -> tuple[bool, list[int], dict[str, float]]:
+    """renew_v2: whether the worker is known, which of its leases are not its any more, who is paused."""
     is_known = worker in tables.workers
     if is_known:
         tables.workers[worker] = tables.now + lease
     mine = {place.epoch for place in tables.queue.values() if place.worker == worker}
-    return is_known, [epoch for epoch in held if epoch not in mine]
+    paused = {name: until - tables.now for name, until in tables.paused.items()}
+    left = {name: seconds for name, seconds in paused.items() if seconds > 0}
+    return is_known, [epoch for epoch in held if epoch not in mine], left
+
+
+def pause_provider(tables: Tables, provider: str, until: float | None) -> float | None:
+    """pause_provider_v1: the latest word stands; for how many seconds it does."""
+    if until is not None and until > max(tables.now, tables.paused.get(provider, 0.0)):
+        tables.paused[provider] = until
+        tables.notices.append(("leases_lost", ""))
+    left = tables.paused.get(provider, 0.0) - tables.now
+    return left if left > 0 else None
 
 
 def release(tables: Tables, worker: UUID, epochs: Collection[int]) -> int:
@@ -90,7 +101,7 @@ def _hand_back(places: Sequence[Place]) -> int:
 
 
 def report(tables: Tables, row: Letterbox) -> None:
-    """report_v1: leave a result in the inbox."""
+    """report_v2: leave a result in the inbox."""
     tables.last_result += 1
     row.id = tables.last_result
     tables.results.append(row)

@@ -71,7 +71,10 @@ def seconds_to_next(tables: Tables) -> float | None:
 def list_unread(tables: Tables, after: int, limit: int) -> list[tuple[Any, ...]]:
     rows = [row for row in tables.results if row.verdict is None and row.id > after]
     return [
-        (r.id, r.run, r.step, r.attempt, r.epoch, r.outcome, r.output, r.error, r.usage, 0, 0)
+        (
+            *(r.id, r.run, r.step, r.attempt, r.epoch, r.outcome, r.output, r.error, r.usage),
+            *(0, 0, None, r.provider, r.quota_until, None),
+        )
         for r in rows[:limit]
     ]
 
@@ -133,6 +136,6 @@ def _live(line: RunLine, parent: StepLine) -> Iterator[StepLine]:
 
 
 def result_row(args: Json) -> tuple[UUID, int, int]:
-    """Split a task's id as report_v1 does."""
+    """Split a task's id as report_v2 does."""
     run, step, attempt = str(args["task"]).split(".")
     return UUID(run), int(step), int(attempt)

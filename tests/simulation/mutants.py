@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         "no timer for a retry",
         f"{CORE}/deciding.py",
-        "        if delay > 0:\n            self.set_timer(TimerKind.RETRY, number, step.attempt, delay)\n",
+        "        if delay > 0:\n            self.set_timer(TimerKind.RETRY, number, attempt, delay)\n",
         "",
     ),
     Mutant(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -128,6 +129,8 @@ class Letterbox:
     error: str | None
     usage: str | None
     verdict: str | None = None
+    provider: str | None = None
+    quota_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,8 @@ class Tables:
     last_epoch: int = 0
     last_result: int = 0
     ticks: int = 0
+    paused: dict[str, float] = field(default_factory=dict[str, float])
+    """provider_pauses: until when each answers nobody."""
     notices: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """What is notified with the next commit."""
 

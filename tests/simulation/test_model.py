@@ -102,7 +102,9 @@ READ: Mapping[str, Callable[[Sequence[Any]], list[Any]]] = {
     queue.LIST_DEAD: lambda rows: [tuple(row[1:]) for row in rows],
     stalls.LIST_STALLED: _as_they_are,
     results.LIST_UNREAD: _unread,
-    workers.RENEW: lambda rows: [(known, sorted(lost)) for known, lost in rows],
+    workers.RENEW: lambda rows: [
+        (known, sorted(lost), sorted(paused)) for known, lost, paused in rows
+    ],
     queue.CLAIM: _claimed,
     queue.RELEASE: _as_they_are,
     queue.RELEASE_UNKNOWN: _as_they_are,

@@ -48,7 +48,7 @@ BEGIN
 END $$;
 
 -- Prolong the worker's lease; *known* is false when the worker must register again, *lost* lists the
--- epochs it no longer holds (cancelled, reaped, or settled): stop those agents at once.
+-- epochs it no longer holds (cancelled, reaped, or settled): stop those agents at once. See renew_v2.
 CREATE OR REPLACE FUNCTION renew_v1(p_worker uuid, p_lease float8, p_held bigint[])
 RETURNS TABLE (known boolean, lost bigint[]) LANGUAGE plpgsql SECURITY DEFINER AS $$
 #variable_conflict use_column
@@ -113,6 +113,7 @@ LANGUAGE sql SECURITY DEFINER AS $$
 $$;
 
 -- Report through the durable inbox. May be repeated: the epoch makes the second one a duplicate.
+-- report_v2 takes more.
 CREATE OR REPLACE FUNCTION report_v1(p_task_id text, p_epoch bigint, p_outcome text, p_output text,
                                      p_error jsonb DEFAULT NULL, p_usage jsonb DEFAULT NULL,
                                      p_truncated_bytes bigint DEFAULT 0,

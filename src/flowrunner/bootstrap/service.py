@@ -22,6 +22,7 @@ from flowrunner.core.model import Ref
 from flowrunner.db.definitions import find_stored
 from flowrunner.db.notifier import Notifier
 from flowrunner.db.partitions import ensure_partitions
+from flowrunner.db.pauses import delete_past_pauses
 from flowrunner.db.payloads import list_payloads
 from flowrunner.db.pool import Pool
 from flowrunner.db.queue import ClaimedTask
@@ -217,6 +218,7 @@ def _rounds(settings: Settings, pool: Pool, engine: _Engine, reaper: Reaper) -> 
 async def _bury(pool: Pool) -> None:
     async with pool.connection() as conn:
         await delete_dead_workers(conn)
+        await delete_past_pauses(conn)
 
 
 async def _partition(pool: Pool) -> None:

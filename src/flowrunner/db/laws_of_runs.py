@@ -114,10 +114,11 @@ SELECT x.run_id, format('%%s refers to a payload that is not there', x.what)
         UNION ALL SELECT run_id, 'the question of step ' || step_no, request_ref
                     FROM flow_approvals
         UNION ALL SELECT run_id, 'the answer to step ' || step_no, answer_ref FROM flow_approvals
-        UNION ALL SELECT run_id, 'event ' || seq,
-                         decode(coalesce(body->>'output', body->>'prompt', body->>'report',
-                                         body->>'items', body->>'request', body->>'answer'), 'hex')
-                    FROM flow_step_events) AS x
+        UNION ALL SELECT e.run_id, 'event ' || e.seq, decode(e.body->>named.field, 'hex')
+                    FROM flow_step_events e
+                   CROSS JOIN unnest(ARRAY['output', 'prompt', 'report', 'items', 'request',
+                                           'answer', 'record', 'partial']) AS named (field)
+                   WHERE e.body ? named.field) AS x
   LEFT JOIN payloads p ON p.ref = x.ref
  WHERE x.ref IS NOT NULL AND p.ref IS NULL
 """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from flowrunner.core.model import RunId
 from flowrunner.db.pool import Conn
@@ -27,11 +28,15 @@ class InboxRow:
     usage: str | None
     truncated_bytes: int = 0
     replaced_count: int = 0
+    partial: str | None = None
+    provider: str | None = None
+    quota_until: datetime | None = None
+    record: str | None = None
 
 
 LIST_UNREAD = """
 SELECT id, run_id, step_no, attempt, epoch, outcome, output, error::text, usage::text,
-       truncated_bytes, replaced_count
+       truncated_bytes, replaced_count, partial, provider, quota_until, record::text
   FROM task_results
  WHERE verdict IS NULL AND id > %(after)s
  ORDER BY id
@@ -65,24 +70,15 @@ async def mark_results(conn: Conn, ids: Sequence[int], verdict: str) -> None:
 
 KEEP_LATE = """
 INSERT INTO task_results (run_id, step_no, attempt, epoch, outcome, output, error, usage,
-                          truncated_bytes, replaced_count, verdict)
+                          truncated_bytes, replaced_count, partial, provider, quota_until,
+                          record, verdict)
 VALUES (%(run_id)s, %(step_no)s, %(attempt)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s,
-        %(usage)s, %(truncated_bytes)s, %(replaced_count)s, 'stale')
+        %(usage)s, %(truncated_bytes)s, %(replaced_count)s, %(partial)s, %(provider)s,
+        %(quota_until)s, %(record)s, 'stale')
 """
 
 
 async def keep_late(conn: Conn, row: InboxRow) -> None:
     """Keep a late result of a run that has ended: its log is closed, the evidence is not lost."""
-    args = {
-        "run_id": row.run_id,
-        "step_no": row.step_no,
-        "attempt": row.attempt,
-        "epoch": row.epoch,
-        "outcome": row.outcome,
-        "output": row.output,
-        "error": row.error,
-        "usage": row.usage,
-        "truncated_bytes": row.truncated_bytes,
-        "replaced_count": row.replaced_count,
-    }
+    args = {name: value for name, value in asdict(row).items() if name != "id"}
     await conn.execute(KEEP_LATE, args)

@@ -84,8 +84,22 @@ task_results = sa.Table(
     c.at("reported_at", **c.CLOCK),
     c.big("truncated_bytes", **c.ZERO),
     c.big("replaced_count", **c.ZERO),
+    c.maybe_text("partial"),
+    c.maybe_text("provider"),
+    c.at("quota_until"),
+    c.json("record"),
     c.check("task_results_outcome_check", "outcome IN ('completed', 'failed', 'cancelled')"),
     sa.Index("task_results_unread_idx", "id", postgresql_where=sa.text("verdict IS NULL")),
+)
+
+provider_pauses = sa.Table(
+    "provider_pauses",
+    metadata,
+    sa.Column("provider", sa.Text(), primary_key=True),
+    c.at("until", nullable=False),
+    c.text("reason", **c.default("''")),
+    c.at("told_at", **c.CLOCK),
+    c.check("provider_pauses_provider_check", "length(provider) BETWEEN 1 AND 200"),
 )
 
 flow_timers = sa.Table(

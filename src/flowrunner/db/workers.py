@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -46,13 +46,17 @@ async def register(conn: Conn, worker: WorkerRow, lease_seconds: float) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """*known* is false when the worker must register again; *lost* epochs are no longer held."""
+    """*known* is false when the worker must register again; *lost* epochs are no longer held.
+
+    *paused* are the providers that answer nobody, each with the seconds from now until it does.
+    """
 
     known: bool
     lost: tuple[int, ...]
+    paused: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
-RENEW = "SELECT known, lost FROM renew_v1(%(worker)s, %(lease)s, %(held)s::bigint[])"
+RENEW = "SELECT known, lost, paused FROM renew_v2(%(worker)s, %(lease)s, %(held)s::bigint[])"
 
 
 async def renew(conn: Conn, worker_id: UUID, lease_seconds: float, held: Sequence[int]) -> Renewal:
@@ -61,7 +65,7 @@ async def renew(conn: Conn, worker_id: UUID, lease_seconds: float, held: Sequenc
     cur = await conn.execute(RENEW, args)
     row = await cur.fetchone()
     assert row is not None  # noqa: S101  # one row always
-    return Renewal(row[0], tuple(row[1]))
+    return Renewal(row[0], tuple(row[1]), row[2])
 
 
 DEREGISTER = "SELECT deregister_worker_v1(%(worker)s)"

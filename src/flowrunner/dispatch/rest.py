@@ -36,6 +36,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _WORKERS, _TASKS = "/api/v1/workers", "/api/v1/tasks"
 _DETAIL_CHARACTERS = 500
+_NEWER = ("partial", "provider", "quota_until", "record")
+"""Fields of a report that a server of the release before refuses."""
 
 
 class RestTasks:
@@ -76,9 +78,14 @@ class RestTasks:
         await self._send("DELETE", f"{_WORKERS}/{worker_id}")
 
     async def report(self, task: Task, report: TaskReport) -> Receipt:
-        response = await self._post(
-            f"{_TASKS}/{task.task_id}/result", report, accept=(HTTPStatus.NOT_FOUND,)
-        )
+        path, accept = f"{_TASKS}/{task.task_id}/result", [HTTPStatus.NOT_FOUND]
+        plain = report.model_copy(update=dict.fromkeys(_NEWER))
+        refused = [] if plain == report else [HTTPStatus.UNPROCESSABLE_ENTITY]
+        response = await self._post(path, report, [*accept, *refused])
+        if response.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            # A server of the release before knows none of them; the result must not be lost (P3).
+            log.warning("result.shortened", task=task.task_id, left_out=_NEWER)
+            response = await self._post(path, plain, accept)
         if response.status_code == HTTPStatus.NOT_FOUND:
             log.warning("result.unwanted", task=task.task_id)
         elif _read(ReportReply, response).verdict == "stale":

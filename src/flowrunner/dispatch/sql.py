@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Collection, Sequence
 
 from flowrunner.db import transcripts
@@ -15,8 +16,9 @@ from flowrunner.wire.tasks import Chunk, TaskReport
 TASKS, LOSSES = "tasks_new", "leases_lost"
 
 REPORT = """
-SELECT report_v1(%(task)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s::jsonb, %(usage)s::jsonb,
-                 %(truncated_bytes)s, %(replaced_count)s)
+SELECT report_v2(%(task)s, %(epoch)s, %(outcome)s, %(output)s, %(error)s::jsonb, %(usage)s::jsonb,
+                 %(truncated_bytes)s, %(replaced_count)s, %(partial)s, %(provider)s,
+                 %(quota_until)s::timestamptz, %(record)s::jsonb)
 """
 
 
@@ -36,6 +38,10 @@ class SqlTasks:
             "usage": report.usage.model_dump_json(),
             "truncated_bytes": report.truncated_bytes,
             "replaced_count": report.replaced_count,
+            "partial": report.partial,
+            "provider": report.provider,
+            "quota_until": report.quota_until,
+            "record": None if report.record is None else json.dumps(report.record),
         }
         with reaching():
             async with self._pool.connection() as conn:

@@ -86,7 +86,10 @@ def _text(row: InboxRow) -> str:
     output = row.output if row.outcome == "completed" else None
     said = json.dumps({"epoch": row.epoch, "outcome": row.outcome, "output": output})
     usage = "{}" if row.usage in (None, "null") else row.usage
+    until = None if row.quota_until is None else row.quota_until.isoformat()
+    more = {"partial": row.partial, "provider": row.provider, "quota_until": until}
     return (
         f'{said[:-1]}, "error": {row.error or "null"}, "usage": {usage},'
-        f' "truncated_bytes": {row.truncated_bytes}, "replaced_count": {row.replaced_count}}}'
+        f' "truncated_bytes": {row.truncated_bytes}, "replaced_count": {row.replaced_count},'
+        f' "record": {row.record or "null"}, {json.dumps(more)[1:]}'
     )

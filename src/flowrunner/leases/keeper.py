@@ -17,7 +17,7 @@ import structlog
 
 from flowrunner.core.errors import UnavailableError
 from flowrunner.leases import rules
-from flowrunner.leases.ports import Clock, Leased, LeasePort, LossReason, OnLost
+from flowrunner.leases.ports import Clock, Leased, LeasePort, LossReason, OnLost, OnPaused
 from flowrunner.leases.rules import Hold, LeaseTimes
 
 log = structlog.stdlib.get_logger()
@@ -37,12 +37,19 @@ class LeaseKeeper(Generic[T]):
     name = "leases"
 
     def __init__(
-        self, port: LeasePort[T], times: LeaseTimes, on_lost: OnLost, *, clock: Clock = steady
+        self,
+        port: LeasePort[T],
+        times: LeaseTimes,
+        on_lost: OnLost,
+        *,
+        on_paused: OnPaused | None = None,
+        clock: Clock = steady,
     ) -> None:
         rules.check_times(times)
         self._port = port
         self._times = times
         self._on_lost = on_lost
+        self._on_paused = on_paused
         self._clock = clock
         self._hold = Hold()
         self._worker_id: UUID | None = None
@@ -164,6 +171,8 @@ class LeaseKeeper(Generic[T]):
             sent_at, asked = self._clock(), sorted(rules.asked(self._hold))
             lease_seconds = self._times.lease_seconds
             renewal = await self._call(self._port.renew(worker_id, lease_seconds, asked))
+            if self._on_paused is not None:
+                self._on_paused(renewal.paused)
             if not renewal.known:
                 self._disown()
                 return

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 LossReason: TypeAlias = Literal["lost", "unknown_worker", "self_fenced"]
 OnLost: TypeAlias = Callable[[frozenset[int], LossReason], None]
+OnPaused: TypeAlias = Callable[[Mapping[str, float]], None]
 Clock: TypeAlias = Callable[[], float]
 
 
@@ -25,13 +26,20 @@ class Profile:
 
 
 class Renewal(Protocol):
-    """*known* is false when the worker's row is gone; *lost* names leases that are not ours."""
+    """*known* is false when the worker's row is gone; *lost* names leases that are not ours.
+
+    *paused* are providers that answer nobody, with the seconds from now until they do: no two
+    clocks are compared.
+    """
 
     @property
     def known(self) -> bool: ...
 
     @property
     def lost(self) -> Sequence[int]: ...
+
+    @property
+    def paused(self) -> Mapping[str, float]: ...
 
 
 class Leased(Protocol):

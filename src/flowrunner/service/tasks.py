@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class TaskService:
     async def renew(self, worker_id: UUID, request: wire.RenewRequest) -> wire.Renewal:
         async with self._pool.connection() as conn:
             renewal = await workers.renew(conn, worker_id, request.lease_seconds, request.held)
-        return wire.Renewal(known=renewal.known, lost=renewal.lost)
+        return wire.Renewal(known=renewal.known, lost=renewal.lost, paused=dict(renewal.paused))
 
     async def release(self, worker_id: UUID, request: wire.ReleaseRequest) -> int:
         """Hand leases back. May be repeated."""
@@ -100,6 +101,12 @@ class TaskService:
             report.output,
             None if report.error is None else report.error.model_dump_json(),
             report.usage.model_dump_json(),
+            report.truncated_bytes,
+            report.replaced_count,
+            report.partial,
+            report.provider,
+            report.quota_until,
+            None if report.record is None else json.dumps(report.record),
         )
         try:
             async with self._pool.connection() as conn:

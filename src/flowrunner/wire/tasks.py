@@ -189,10 +189,14 @@ class RenewRequest(RequestModel):
 
 
 class Renewal(ReplyModel):
-    """*known* is false when the worker's row is gone; *lost* names leases to let go at once."""
+    """*known* is false when the worker's row is gone; *lost* names leases to let go at once.
+
+    *paused*: providers that answer nobody, each with the seconds from now until it does.
+    """
 
     known: bool
     lost: tuple[int, ...] = ()
+    paused: dict[str, float] = Field(default_factory=dict[str, float])
 
 
 class ReleaseRequest(RequestModel):

@@ -20,7 +20,9 @@ ALLOWED = {
     "release_unknown_v1",
     "release_v1",
     "renew_v1",
+    "renew_v2",
     "report_v1",
+    "report_v2",
 }
 FUNCTIONS = """
 SELECT p.proname, has_function_privilege('flowrunner_dispatcher', p.oid, 'EXECUTE'), p.prosecdef,
