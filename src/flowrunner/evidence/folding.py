@@ -81,7 +81,9 @@ def _by_place(group: Sequence[_Seen]) -> Iterator[list[_Seen]]:
 
 
 def _same_place(one: _Seen, other: _Seen) -> bool:
-    if is_supported(one.citation) and is_supported(other.citation):
+    if is_supported(one.citation) is not is_supported(other.citation):
+        return False  # What was not found must not stand, unflagged, beside what was.
+    if is_supported(one.citation):
         first, second = _span(one.claim), _span(other.claim)
         return first[0] <= second[1] and second[0] <= first[1]
     return squeeze(one.claim.quote) == squeeze(other.claim.quote)

@@ -11,6 +11,7 @@ from flowrunner.evidence.tree import Tree, pin_tree
 from flowrunner.wire.findings import Citation, Claim, Finding, Severity, Verdict
 from unit.evidence.projects import a_claim, a_project, an_answer
 
+FOUND = {Citation.EXACT, Citation.MOVED}
 TEXT = "def f():\n    a = eval(x)\n    b = 1\n    c = eval(x)\n\n\ndef g():\n    a = eval(x)\n"
 
 
@@ -132,3 +133,24 @@ def test_the_order_of_claims_does_not_rename_findings(said: list[Claim]) -> None
     assert [f.fingerprint for f in found] == [
         f.fingerprint for f in fold([("a", an_answer(*reversed(said)))], folder)
     ]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        a_claim("sub/../b.py", 1, "x = 1", severity=Severity.CRITICAL, title="By another way"),
+        a_claim("b.py", 2, "x = 1", severity=Severity.CRITICAL, title="On another line"),
+    ],
+    ids=["path", "line"],
+)
+def test_what_was_not_found_does_not_hide_beside_what_was(tree: Tree, bad: Claim) -> None:
+    """F-02: the same rule and the same words make no proof of somebody else's citation."""
+    good = a_claim("b.py", 1, "x = 1", title="Found")
+
+    found = fold([("a", an_answer(good)), ("b", an_answer(bad))], tree)
+
+    assert {(f.claim.title, f.others, f.citation in FOUND) for f in found} == {
+        (bad.title, (), False),
+        (good.title, (), True),
+    }
+    assert len({f.id for f in found}) == 2
