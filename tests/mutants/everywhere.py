@@ -21,6 +21,7 @@ from mutants.copies import ROOT
 MODULES = (
     *("deciding", "scheduling", "settling", "generations", "approving", "controlling"),
     *("beginning", "draft", "admission", "readiness", "retries", "children", "meaning", "vector"),
+    "repairing",
     *("decision", "expressions", "expression_values", "expression_reading", "expression_text"),
     *(
         "expression_tokens",

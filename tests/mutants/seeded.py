@@ -159,10 +159,8 @@ SEEDED = (
         (
             Edit(
                 f"{_ENGINE}/residents.py",
-                "        return await self.deliver(run_id, _Report(self._evaluator, step, attempt, report))\n",
-                "        self._actor(run_id).post(\n"
-                "            Letter(_Report(self._evaluator, step, attempt, report))\n"
-                "        )\n"
+                "        return await self.deliver(run_id, Told(waiting(answer, pause)))\n",
+                "        self._actor(run_id).post(Letter(Told(waiting(answer, pause))))\n"
                 "        return Verdict.ACCEPTED\n",
             ),
         ),
