@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """Where `make agents` installs coding agents."""
     wall: Literal["strict", "tool-level"] = "strict"
     """Where no gate keeps agents from writing: run none, or trust their own read-only modes."""
+    rates: Path | None = None
+    """A TOML file that says what tokens of which model cost (docs/agents.md)."""
     model: str | None = None
     slots: Annotated[int, Field(ge=1, le=1000)] = 4
     code_slots: Annotated[int, Field(ge=1, le=200)] = 8

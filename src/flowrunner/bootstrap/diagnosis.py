@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import asyncio
 import sys
 import time
 from collections.abc import Iterator
@@ -11,11 +11,14 @@ from typing import Any, Literal
 
 import psycopg
 
+from flowrunner.bootstrap.agents import make_kit
 from flowrunner.bootstrap.database import Addresses, reach_database
 from flowrunner.bootstrap.service import find_flows
 from flowrunner.core.errors import FlowRunnerError, InvalidInputError
 from flowrunner.db import migrations, standing
-from flowrunner.dispatch.agents import DEFAULT_AGENTS, CommandAgent, parse_agents
+from flowrunner.dispatch.gates.gate import REQUIRED
+from flowrunner.dispatch.kit import Kit
+from flowrunner.dispatch.preflight import check_agent
 from flowrunner.settings import Settings, unknown_variables
 
 _LISTEN_SECONDS = 2.0
@@ -68,18 +71,31 @@ def _flows(settings: Settings) -> Iterator[Finding]:
 
 def _agents(settings: Settings) -> Iterator[Finding]:
     try:
-        agents = {**DEFAULT_AGENTS, **parse_agents(settings.agents)}
+        kit = make_kit(settings)
     except InvalidInputError as error:
         for problem in error.problems:
-            yield Finding("agents", "problem", str(problem), "see FLOWRUNNER_AGENTS")
+            yield Finding("agents", "problem", str(problem), "see FLOWRUNNER_AGENTS and _RATES")
         return
-    for name, agent in sorted(agents.items()):
-        program = agent.argv[0] if isinstance(agent, CommandAgent) else None
-        if program is not None and shutil.which(program) is None:
-            hint = "its argv must begin with a program on PATH or an absolute path"
-            yield Finding(f"agent {name}", "problem", f"no program '{program}'", hint)
-        else:
-            yield Finding(f"agent {name}", "ok", program or "asks no model")
+    for name in sorted(kit.agents):
+        checks = asyncio.run(check_agent(name, kit))
+        for each in (each for each in checks if not each.is_well):
+            yield Finding(f"agent {name}", "problem", each.message, each.hint)
+        if all(each.is_well for each in checks):
+            yield Finding(f"agent {name}", "ok", "; ".join(each.message for each in checks))
+    yield _wall(kit)
+
+
+def _wall(kit: Kit) -> Finding:
+    """Without a gate nothing runs, or the operator has taken the risk upon himself."""
+    assert kit.wall is not None  # noqa: S101  # `make_kit` builds one
+    found = asyncio.run(kit.wall.detected())
+    best = next((each for each in found if each.holds and each.gate.rights >= REQUIRED), None)
+    if best is not None:
+        uncovered = ", ".join(sorted(best.gate.uncovered)) or "nothing"
+        return Finding("gate", "ok", f"{best.gate.name}; not covered: {uncovered}")
+    told = "; ".join(f"{each.gate.name}: {each.told()}" for each in found) or "none is known here"
+    state = "problem" if kit.wall.policy == "strict" else "warning"
+    return Finding("gate", state, told, "install bubblewrap, or see docs/read-only.md")
 
 
 def _database(addresses: Addresses) -> Iterator[Finding]:

@@ -6,29 +6,21 @@ import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
-from tempfile import gettempdir
 
 from flowrunner import __version__
+from flowrunner.bootstrap.agents import make_kit, preflight_of
 from flowrunner.bootstrap.database import Addresses
 from flowrunner.bootstrap.pools import make_service_pool
 from flowrunner.bootstrap.service import Service, lease_times
 from flowrunner.core.errors import NotFoundError
-from flowrunner.dispatch.adapters.installed import site_of
-from flowrunner.dispatch.agents import DEFAULT_AGENTS, Surroundings, parse_agents
-from flowrunner.dispatch.gates.wall import Wall
-from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.polling import Polling
-from flowrunner.dispatch.ports import Hints, Receipt, Task, TaskPort
-from flowrunner.dispatch.process import ProcessLimits
+from flowrunner.dispatch.ports import Hints, Receipt, Task
 from flowrunner.dispatch.sql import SqlHints, SqlTasks
 from flowrunner.dispatch.worker import Worker, WorkerTimes
-from flowrunner.embedded.home import data_home
 from flowrunner.leases.ports import Profile
 from flowrunner.leases.sql import SqlLeases, reaching
 from flowrunner.service.tasks import TaskService
-from flowrunner.settings import Settings, environment
+from flowrunner.settings import Settings
 from flowrunner.wire.tasks import Chunk, TaskReport, TranscriptRequest
 
 
@@ -60,7 +52,9 @@ def build_worker(settings: Settings, service: Service) -> Worker:
     """Wire the worker that lives in *service*; run it as one of its loops."""
     profile = profile_of(settings)
     leases = SqlLeases(service.lease_pool, profile, settings.lease_seconds)
-    worker = _worker(settings, profile, leases, _ServiceTasks(service.tasks), _local_hints(service))
+    kit, port = make_kit(settings), _ServiceTasks(service.tasks)
+    service.runs.preflight.ask(preflight_of(kit))
+    worker = Worker(profile, leases, port, kit, times=_times(settings), hints=_local_hints(service))
     service.seating.add(worker.places)
     return worker
 
@@ -74,7 +68,8 @@ async def working(settings: Settings, addresses: Addresses) -> AsyncGenerator[Wo
     hints = None if settings.notify_mode == "off" else SqlHints(addresses.listen, profile.queues)
     async with pool, lease_pool:
         leases = SqlLeases(lease_pool, profile, settings.lease_seconds)
-        yield _worker(settings, profile, leases, SqlTasks(pool), hints)
+        kit, times = make_kit(settings), _times(settings)
+        yield Worker(profile, leases, SqlTasks(pool), kit, times=times, hints=hints)
 
 
 def profile_of(settings: Settings) -> Profile:
@@ -89,48 +84,12 @@ def profile_of(settings: Settings) -> Profile:
     )
 
 
-def _worker(
-    settings: Settings, profile: Profile, leases: SqlLeases, port: TaskPort, hints: Hints | None
-) -> Worker:
-    kit = make_kit(settings)
-    polling = Polling(most_seconds=max(1.0, settings.poll_seconds))
-    times = WorkerTimes(
-        lease=lease_times(settings), polling=polling, drain_seconds=settings.drain_seconds
+def _times(settings: Settings) -> WorkerTimes:
+    return WorkerTimes(
+        lease=lease_times(settings),
+        polling=Polling(most_seconds=max(1.0, settings.poll_seconds)),
+        drain_seconds=settings.drain_seconds,
     )
-    return Worker(profile, leases, port, kit, times=times, hints=hints)
-
-
-def make_kit(settings: Settings) -> Kit:
-    """Read the operator's agents; nothing is started. Raises InvalidInputError."""
-    own = environment()
-    around, room = Surroundings.of(own), _room(settings)
-    return Kit(
-        around=around,
-        room=room,
-        agents={**DEFAULT_AGENTS, **parse_agents(settings.agents)},
-        limits=_limits(settings),
-        wall=Wall(settings.wall, room, around.path),
-        site=site_of(settings.agents_dir),
-        environment=own,
-        leave_out=(_home(settings),),
-    )
-
-
-def _limits(settings: Settings) -> ProcessLimits:
-    """A silent worker's agents must be gone before its leases can end (P2)."""
-    limits = ProcessLimits()
-    longest = settings.lease_margin_seconds / 2
-    return replace(limits, watchdog_seconds=min(limits.watchdog_seconds, longest))
-
-
-def _room(settings: Settings) -> Path:
-    """Where agents' private folders lie: never below /tmp, where projects may lie as well."""
-    home = _home(settings)
-    return home / "agents" if home.is_absolute() else Path(gettempdir()) / "flowrunner-agents"
-
-
-def _home(settings: Settings) -> Path:
-    return settings.data if settings.data is not None else data_home()
 
 
 def _local_hints(service: Service) -> Hints:

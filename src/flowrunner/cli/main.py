@@ -32,6 +32,7 @@ _COMMANDS = {
     "stop": Late("flowrunner.cli.control", "Stop one step of a run.", "stop"),
     "diff": Late("flowrunner.cli.diff", "Compare two runs."),
     "flows": Late("flowrunner.cli.flows", "List, show and validate flows."),
+    "agents": Late("flowrunner.cli.agents", "List and check the agents of this machine."),
     "test": Late("flowrunner.cli.test", "Play a flow with scripted agents."),
     "serve": Late("flowrunner.cli.serve", "Run the service until it is stopped."),
     "worker": Late("flowrunner.cli.worker", "Run agents for a service, here or elsewhere."),

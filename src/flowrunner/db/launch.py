@@ -130,3 +130,16 @@ def _meta(new: NewRun) -> dict[str, Any]:
         "key": new.idempotency_key,
         "request_hash": None if new.request_hash is None else new.request_hash.hex(),
     }
+
+
+IS_KEY_KNOWN = """
+SELECT EXISTS (SELECT FROM flow_run_meta
+                WHERE project_id = %(project)s AND idempotency_key = %(key)s)
+"""
+
+
+async def is_key_known(conn: Conn, project_id: int, key: str) -> bool:
+    """Whether a run was launched under *key* before."""
+    cur = await conn.execute(IS_KEY_KNOWN, {"project": project_id, "key": key})
+    row = await cur.fetchone()
+    return bool(row and row[0])

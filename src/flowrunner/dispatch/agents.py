@@ -82,6 +82,11 @@ class ModelAgent(BaseModel):
     options: Mapping[str, JsonValue] = Field(default_factory=dict[str, JsonValue])
     output_cap: int = Field(default=OUTPUT_CAP, gt=0)
 
+    @property
+    def has_key(self) -> bool:
+        """Whether the operator said where a key is."""
+        return any((self.api_key, self.api_key_env, self.api_key_file))
+
     @field_validator("base_url")
     @classmethod
     def _is_an_address(cls, value: str | None) -> str | None:
@@ -150,7 +155,7 @@ def command_for(
 ) -> AgentCommand | TaskError:
     """Return what to start for *task*, or why nothing will be started."""
     configured = agent.env if isinstance(agent, CommandAgent) else {}
-    argv = _argv(agent, configured.get("PATH", around.path))
+    argv = _argv(agent, around)
     if isinstance(argv, TaskError):
         return argv
     return AgentCommand(
@@ -181,16 +186,23 @@ def _refusal(task: Task, agents: Mapping[str, object]) -> TaskError | None:
     return None
 
 
-def _argv(agent: StaticAgent | CommandAgent, path: str) -> tuple[str, ...] | TaskError:
-    if isinstance(agent, StaticAgent):
-        return agent_argv()
-    program, *rest = agent.argv
-    found = program if Path(program).is_absolute() else shutil.which(program, path=path)
+def program_of(agent: CommandAgent, around: Surroundings) -> str | TaskError:
+    """Return the absolute path of the agent's program, or why there is none."""
+    program, path = agent.argv[0], agent.env.get("PATH", around.path)
+    found = shutil.which(program, path=path)
     if found is None:
-        message = f"the program {program!r} is not on PATH ({path})"
+        where = "no program" if Path(program).is_absolute() else f"not on PATH ({path})"
+        message = f"the program {program!r} is {where}"
         hint = "install it, or give its absolute path in the agent's argv"
         return TaskError(code="agent_not_found", message=message, hint=hint)
-    return (found, *rest)
+    return found
+
+
+def _argv(agent: StaticAgent | CommandAgent, around: Surroundings) -> tuple[str, ...] | TaskError:
+    if isinstance(agent, StaticAgent):
+        return agent_argv()
+    found = program_of(agent, around)
+    return found if isinstance(found, TaskError) else (found, *agent.argv[1:])
 
 
 def about(task: Task) -> dict[str, str]:

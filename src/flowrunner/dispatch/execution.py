@@ -11,6 +11,7 @@ from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.outcome import CODES, refused
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.preparing import Prepared, Work, prepare
+from flowrunner.dispatch.rates import RateTable, priced
 from flowrunner.dispatch.transcripts import TranscriptWriter
 from flowrunner.wire.tasks import Chunk, TaskError, TaskReport
 
@@ -52,7 +53,7 @@ class Execution:
             message = "the agent was ended from outside before it began"
             error = TaskError(code=CODES["stopped"], message=message, failure_class="transient")
             return refused(self.task.epoch, error)
-        report = _told(await self._worked(prepared.work), prepared)
+        report = _told(await self._worked(prepared.work), prepared, self._kit.rates)
         if watch is None or before is None:
             return report
         return await watch.after(before, report)
@@ -66,15 +67,20 @@ class Execution:
         return judgement
 
 
-def _told(judgement: Judgement, prepared: Prepared) -> TaskReport:
+def _told(judgement: Judgement, prepared: Prepared, rates: RateTable | None) -> TaskReport:
     """The report, with what is known beside it; a model's record goes with its gate's."""
-    report = judgement.report
+    report, record = judgement.report, dict(prepared.record)
+    if judgement.record:
+        record["agent"] = dict(judgement.record)
+    usage = report.usage
+    if rates is not None and prepared.model is not None:
+        usage, record["rates"] = priced(usage, prepared.model, rates)
     is_quota = report.error is not None and report.error.failure_class == "quota"
-    agent = {"agent": dict(judgement.record)} if judgement.record else {}
     return report.model_copy(
         update={
+            "usage": usage,
             "provider": prepared.provider if is_quota else None,
             "quota_until": judgement.quota_until,
-            "record": {**prepared.record, **agent} or None,
+            "record": record or None,
         }
     )

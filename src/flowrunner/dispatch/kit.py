@@ -11,6 +11,7 @@ from flowrunner.dispatch.adapters.installed import site_of
 from flowrunner.dispatch.agents import DEFAULT_AGENTS, Agent, Surroundings
 from flowrunner.dispatch.gates.wall import Wall
 from flowrunner.dispatch.process import ProcessLimits
+from flowrunner.dispatch.rates import RateTable
 from flowrunner.dispatch.transcripts import TranscriptLimits
 
 NOWHERE = site_of(Path("/nonexistent"))
@@ -33,3 +34,4 @@ class Kit:
     site: Site = NOWHERE
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     leave_out: tuple[Path, ...] = ()
+    rates: RateTable | None = None

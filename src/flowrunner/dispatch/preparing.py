@@ -55,6 +55,7 @@ class Prepared:
     watch: TreeWatch | None
     record: Mapping[str, JsonValue]
     provider: str
+    model: str | None = None
 
 
 async def prepare(task: Task, kit: Kit, writer: TranscriptWriter) -> Prepared | TaskError:
@@ -73,9 +74,8 @@ async def prepare(task: Task, kit: Kit, writer: TranscriptWriter) -> Prepared | 
     work = _work(task, agent, kit, gate, writer)
     if isinstance(work, TaskError):
         return work
-    return Prepared(
-        work, watch, {} if record is None else {"wall": record}, provider_of(task, agent)
-    )
+    known = {} if record is None else {"wall": record}
+    return Prepared(work, watch, known, provider_of(task, agent), model_of(task, agent))
 
 
 def provider_of(task: Task, agent: Agent) -> str:
@@ -88,6 +88,11 @@ def limits_of(task: Task, limits: ProcessLimits) -> ProcessLimits:
     return replace(
         limits, total_seconds=task.limits.total_seconds, idle_seconds=task.limits.idle_seconds
     )
+
+
+def model_of(task: Task, agent: Agent) -> str | None:
+    """Which model is asked; None where none is."""
+    return (task.model or agent.model) if isinstance(agent, ModelAgent) else None
 
 
 async def _closed(
@@ -135,7 +140,7 @@ class _Program:
 def _conversation(
     task: Task, agent: ModelAgent, kit: Kit, gate: Gate, writer: TranscriptWriter
 ) -> Conversation | TaskError:
-    model = task.model or agent.model
+    model = model_of(task, agent)
     if model is None:
         message = f"neither the launch nor agent {task.agent!r} names a model"
         hint = "give the agent a model, or launch with one"
@@ -145,7 +150,7 @@ def _conversation(
         return key
     plan = Plan(
         adapter=ADAPTERS[agent.kind],
-        endpoint=Endpoint(model, key, agent.base_url),
+        endpoint=Endpoint(model, key, agent.base_url, agent.options),
         site=kit.site,
         dialect=agent.dialect,
         gate=gate,

@@ -43,6 +43,7 @@ from flowrunner.engine.launching import Beginning, Launcher
 from flowrunner.engine.residents import Residents
 from flowrunner.service.control import ended, tell_live
 from flowrunner.service.finding import RunFinder, uuid7
+from flowrunner.service.preflight import Preflight
 from flowrunner.settings import Settings
 
 log = structlog.stdlib.get_logger()
@@ -107,6 +108,7 @@ class RunService:
         self._definitions: dict[str, int] = {}
         self._projects: dict[Path, ProjectRow] = {}
         self._finder = RunFinder(pool)
+        self.preflight = Preflight(pool)
 
     async def launch(self, flow: str, request: LaunchRequest) -> Launched:
         """Persist the run whole, before anything acts on it, and start it (R2-01..R2-11).
@@ -119,6 +121,7 @@ class RunService:
         where = Project(project.id, project.name, Path(project.root))
         plan = await _plan(definition, request, where)
         begun = await self._begin(definition, request, plan, project, agent)
+        await self.preflight.look(begun.new)
         try:
             verdict = await self._launcher.launch(begun)
         except AWAY as error:

@@ -1,0 +1,76 @@
+"""The operator's agents on this machine: wired, and looked at by a person or before a run (F68)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from tempfile import gettempdir
+
+from flowrunner.core.errors import Problem
+from flowrunner.dispatch.adapters.installed import site_of
+from flowrunner.dispatch.agents import DEFAULT_AGENTS, Surroundings, parse_agents
+from flowrunner.dispatch.gates.wall import Wall
+from flowrunner.dispatch.kit import Kit
+from flowrunner.dispatch.preflight import Check, Topic, check_agent
+from flowrunner.dispatch.process import ProcessLimits
+from flowrunner.dispatch.rates import read_rates
+from flowrunner.embedded.home import data_home
+from flowrunner.service.preflight import Question
+from flowrunner.settings import Settings, environment
+
+_POINTERS: dict[Topic, str] = {"model": "/model"}
+
+
+def make_kit(settings: Settings) -> Kit:
+    """Read the operator's agents; nothing is started. Raises InvalidInputError."""
+    own = environment()
+    around, room = Surroundings.of(own), _room(settings)
+    return Kit(
+        around=around,
+        room=room,
+        agents={**DEFAULT_AGENTS, **parse_agents(settings.agents)},
+        limits=_limits(settings),
+        wall=Wall(settings.wall, room, around.path),
+        site=site_of(settings.agents_dir),
+        environment=own,
+        leave_out=(_home(settings),),
+        rates=None if settings.rates is None else read_rates(settings.rates),
+    )
+
+
+def _limits(settings: Settings) -> ProcessLimits:
+    """A silent worker's agents must be gone before its leases can end (P2)."""
+    limits = ProcessLimits()
+    longest = settings.lease_margin_seconds / 2
+    return replace(limits, watchdog_seconds=min(limits.watchdog_seconds, longest))
+
+
+def _room(settings: Settings) -> Path:
+    """Where agents' private folders lie: never below /tmp, where projects may lie as well."""
+    home = _home(settings)
+    return home / "agents" if home.is_absolute() else Path(gettempdir()) / "flowrunner-agents"
+
+
+def _home(settings: Settings) -> Path:
+    return settings.data if settings.data is not None else data_home()
+
+
+def preflight_of(kit: Kit) -> Question:
+    """Return what a launch asks: by agent, the model it wants instead, and the project."""
+
+    async def ask(name: str, model: str | None, project: Path) -> list[Problem]:
+        found = await check_agent(name, kit, project=project, model=model)
+        return [_problem(name, each) for each in found if not each.is_well]
+
+    return ask
+
+
+async def gates_of(wall: Wall) -> list[tuple[str, bool, str]]:
+    """Return each gate that this machine has or could have, whether it holds, and what was seen."""
+    return [(result.gate.name, result.holds, result.told()) for result in await wall.detected()]
+
+
+def _problem(name: str, found: Check) -> Problem:
+    pointer = _POINTERS.get(found.topic, "/agent")
+    code = found.code.replace("_", "-")
+    return Problem(code, f"agent '{name}': {found.message}", pointer=pointer, hint=found.hint)
