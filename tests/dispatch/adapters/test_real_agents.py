@@ -1,6 +1,7 @@
 """The real programs, in the pinned versions: what they say is understood, and nothing of them stays.
 
-They are installed by `make agents`; where one is missing its tests are skipped, one by one.
+They are installed by `make agents`; where one is missing its tests are skipped, one by one. Our own
+is never missing.
 """
 
 from __future__ import annotations
@@ -33,8 +34,9 @@ SPOKEN: list[tuple[str, Dialect]] = [
     ("gemini", "acp"),
     ("copilot", "acp"),
     ("opencode", "acp"),
+    ("api", "acp"),
 ]
-BOTH: list[tuple[str, Dialect]] = [("qwen", "acp"), ("codex", "acp")]
+BOTH: list[tuple[str, Dialect]] = [("qwen", "acp"), ("codex", "acp"), ("api", "acp")]
 QUICK: list[tuple[str, Dialect]] = [*BOTH, ("claude", "acp"), ("claude", "headless")]
 
 

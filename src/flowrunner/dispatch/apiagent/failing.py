@@ -14,6 +14,8 @@ PERSON_NEEDED = -32010
 """Nothing but a person can repair this; `dispatch.adapters.judging` knows the number."""
 INTERNAL_ERROR = -32603
 _CHARACTERS = 4000
+_KEY_CHARACTERS = 8
+"""What is shorter is no key, but stands for one where none is needed."""
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (failures.ModelContextWindowExceededError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -21,9 +23,6 @@ _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (failures.ModelQuotaExceededError, HTTPStatus.TOO_MANY_REQUESTS),
     (failures.ModelAuthenticationError, HTTPStatus.UNAUTHORIZED),
     (failures.ModelNotFoundError, HTTPStatus.NOT_FOUND),
-    (failures.ModelUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (failures.ModelConnectionError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (failures.ModelServerError, HTTPStatus.BAD_GATEWAY),
 )
 
 
@@ -42,7 +41,7 @@ class SettingsError(Exception):
 def error_of(exc: BaseException, key: str) -> Json:
     """Return the error, without *key*: some providers repeat it."""
     code, message = _told(exc)
-    if key:
+    if len(key) >= _KEY_CHARACTERS:
         message = message.replace(key, "[key]")
     return {"code": code, "message": shortened(message, _CHARACTERS)}
 
@@ -64,13 +63,13 @@ def _told(exc: BaseException) -> tuple[int, str]:
 
 
 def _code(exc: failures.ModelAPIError) -> int:
-    """The status where there is one; a cut stream and no connection are like 503."""
+    """The status where there is one; a broken stream, whatever it says, is like 503."""
     found = next((status for kind, status in _STATUS if isinstance(exc, kind)), None)
     if found == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return found  # Providers say 400.
     if isinstance(exc, failures.ModelHTTPError):
         return exc.status_code
-    return INTERNAL_ERROR if found is None else found
+    return HTTPStatus.SERVICE_UNAVAILABLE if found is None else found
 
 
 def _words(exc: failures.ModelAPIError) -> str:
