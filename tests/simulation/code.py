@@ -62,7 +62,7 @@ class CodeAuthor(CodeRunner):
         if not keys:
             return {}
         loop = asyncio.get_running_loop()
-        caller = DurableCaller(self._residents, task, cast("Definition", None), loop)
+        caller = DurableCaller(self._residents, task, cast("Definition", None), "", loop)
         # The first alone, the others at once: both ways are used.
         first = await self._answer(caller, task, keys[0])
         rest = await asyncio.gather(*(self._answer(caller, task, key) for key in keys[1:]))

@@ -109,6 +109,8 @@ class CallRequest:
     output: Any = None
     timeout: float | str | None = None
     retry: int = 0
+    repairs: int | None = None
+    schema_in_prompt: bool = True
 
 
 class Caller(Protocol):
@@ -153,16 +155,22 @@ class Context:
         output: Any = None,
         timeout: float | str | None = None,  # noqa: ASYNC109  # the call's own, kept with it
         retry: int = 0,
+        repairs: int | None = None,
+        schema_in_prompt: bool = True,
     ) -> CallResult:
         """Have an agent answer *prompt*, durably: after a crash a finished call answers at once.
 
         Only code steps may call. *key* names the call; without one its content does, and how often
-        that was asked before. Raises TypeError outside of a code step, ValueError for a key that
-        was used before in this attempt.
+        that was asked before. An answer that does not fit *output* is sent back *repairs* times
+        (None: as a step's), each time as a call of its own. Raises TypeError outside of a code
+        step, ValueError for a key that was used before in this attempt.
         """
         if self.caller is None:
             raise TypeError("only a code step can call an agent")
-        return await self.caller.call(CallRequest(key, persona, prompt, output, timeout, retry))
+        request = CallRequest(
+            key, persona, prompt, output, timeout, retry, repairs, schema_in_prompt
+        )
+        return await self.caller.call(request)
 
     def given(self, kind: type[Given]) -> Given:
         """Return the input as the flow's own model. Raises TypeError if it is another one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Protocol
 
@@ -13,20 +13,25 @@ import structlog
 from flowrunner.core import inputs as inp
 from flowrunner.core.decision import Verdict
 from flowrunner.core.errors import NotFoundError, UnavailableError
-from flowrunner.core.model import Failure, Ref, RunId, StepStatus
+from flowrunner.core.model import Failure, FailureClass, Ref, RunId, StepStatus
 from flowrunner.core.validation import suggest
 from flowrunner.db.payloads import ref_of
 from flowrunner.db.pool import AWAY
 from flowrunner.db.queue import ClaimedTask
+from flowrunner.definitions.answer_checks import REPAIRS as MAX_REPAIRS
+from flowrunner.definitions.answering import with_form
+from flowrunner.definitions.complaints import is_count
 from flowrunner.definitions.context import CallRequest, CallResult
 from flowrunner.definitions.definition import Definition
 from flowrunner.definitions.durations import seconds_of
+from flowrunner.definitions.flow import REPAIRS
 from flowrunner.definitions.outputs import is_structured
 from flowrunner.definitions.prompts import build_prompt
 from flowrunner.engine import threads
-from flowrunner.engine.answers import parse_answer
+from flowrunner.engine.answers import Said, read
 from flowrunner.engine.letters import Answer, Delivered, Told
 from flowrunner.engine.prompting import checked
+from flowrunner.engine.repairing import NOT_SENT_BACK, repair_prompt
 from flowrunner.wire.tasks import storable
 
 log = structlog.stdlib.get_logger()
@@ -66,6 +71,7 @@ class DurableCaller:
     runs: Runs
     task: ClaimedTask
     definition: Definition
+    nonce: str
     loop: asyncio.AbstractEventLoop
     _used: set[str] = field(default_factory=set[str])
     _asked: Counter[str] = field(default_factory=Counter[str])
@@ -73,14 +79,31 @@ class DurableCaller:
     async def call(self, request: CallRequest) -> CallResult:
         """Ask, and wait for the answer; known keys are answered from what was recorded.
 
-        Raises ValueError for a key that this attempt used before and for a persona nobody knows.
+        An answer that does not fit is sent back: the same question, and what was wrong, is a call
+        of its own. Raises ValueError for a key that this attempt used before and for a persona
+        nobody knows.
         """
-        prompt = storable(checked(build_prompt(self._role(request), request.prompt)))
-        key = self._key(request, prompt)
-        given = self._input(key, request)
-        asking = asyncio.run_coroutine_threadsafe(self._ended(key, given, prompt), self.loop)
-        ended, text = await asyncio.wrap_future(asking)
-        return _result(key, request, ended, text)
+        bare = checked(build_prompt(self._role(request), request.prompt))
+        formed = with_form(bare, request.output, is_wanted=request.schema_in_prompt)
+        prompt = storable(checked(formed))
+        key, rounds = self._key(request, storable(bare)), _rounds(request)
+        name, sent_back = key, 0
+        while True:
+            outcome = _outcome(request, *await self._answer(name, request, prompt))
+            if isinstance(outcome, CallResult):
+                return replace(outcome, key=key)
+            again = repair_prompt(prompt, self.nonce, outcome.said, outcome.problems)
+            if sent_back == rounds or again is None:
+                return _failed(key, outcome.failure, sent_back)
+            prompt, sent_back = again, sent_back + 1
+            name = f"{key}~{sent_back}-{sha256(prompt.encode()).hexdigest()[:8]}"
+
+    async def _answer(
+        self, name: str, request: CallRequest, prompt: str
+    ) -> tuple[Ended, str | None]:
+        given = self._input(name, request)
+        asking = asyncio.run_coroutine_threadsafe(self._ended(name, given, prompt), self.loop)
+        return await asyncio.wrap_future(asking)
 
     def _role(self, request: CallRequest) -> str | None:
         if request.persona is None:
@@ -169,16 +192,45 @@ class DurableCaller:
                 delay = min(5.0, delay * 2)
 
 
-def _result(key: str, request: CallRequest, ended: Ended, text: str | None) -> CallResult:
+@dataclass(frozen=True, slots=True)
+class _Unfit:
+    """An answer that may be sent back."""
+
+    failure: Failure
+    said: str = ""
+    problems: tuple[str, ...] = ()
+
+
+def _outcome(request: CallRequest, ended: Ended, text: str | None) -> CallResult | _Unfit:
     """A failed, empty or unfitting answer is a failure: nothing reads it as a good one (P9)."""
     if ended.status is StepStatus.CANCELLED:
-        return CallResult(key, "cancelled", error={"code": "cancelled", "message": "was stopped"})
+        return CallResult("", "cancelled", error={"code": "cancelled", "message": "was stopped"})
     if ended.status is not StepStatus.COMPLETED or text is None:
         error = ended.error or Failure("failed", "for an unknown reason")
-        return CallResult(key, "failed", error={"code": error.code, "message": error.message})
+        is_broken = error.failure_class is FailureClass.CONTRACT
+        may_mend = is_broken and error.code not in NOT_SENT_BACK
+        return _Unfit(error, "", (error.message,)) if may_mend else _failed("", error, 0)
     if not is_structured(request.output):
-        return CallResult(key, "completed", text)
-    answer = parse_answer(text, request.output)
-    if isinstance(answer, Failure):
-        return CallResult(key, "failed", error={"code": answer.code, "message": answer.message})
-    return CallResult(key, "completed", answer)
+        return CallResult("", "completed", text)
+    found = read(text, request.output)
+    if isinstance(found, Said):
+        return CallResult("", "completed", found.value)
+    if not found.problems:
+        return _failed("", found.failure, 0)
+    return _Unfit(found.failure, text, found.problems)
+
+
+def _failed(key: str, failure: Failure, sent_back: int) -> CallResult:
+    times = "once" if sent_back == 1 else f"{sent_back} times"
+    before = f" (it was sent back {times} before)" if sent_back else ""
+    error = {"code": failure.code, "message": f"{failure.message}{before}"}
+    return CallResult(key, "failed", error=error)
+
+
+def _rounds(request: CallRequest) -> int:
+    rounds: object = request.repairs
+    if rounds is None:
+        return REPAIRS if is_structured(request.output) else 0
+    if not is_count(rounds, MAX_REPAIRS):
+        raise ValueError(f"repairs is a number from 0 to {MAX_REPAIRS[-1]}, not {rounds!r:.80}")
+    return int(request.repairs or 0)

@@ -30,7 +30,8 @@ async def compute(
     Raises UnavailableError when a result that it reads cannot be had now, and StepGoneError when
     the attempt was over before its code was.
     """
-    caller = DurableCaller(runs, task, call.definition, asyncio.get_running_loop())
+    nonce = call.context.nonce
+    caller = DurableCaller(runs, task, call.definition, nonce, asyncio.get_running_loop())
     context = replace(call.context, caller=caller)
     what = f"step {task.step_key}"
     seconds = task.limits.total_seconds

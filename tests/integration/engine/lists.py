@@ -12,7 +12,8 @@ from flowrunner.definitions.flow import Each, Flow, Step
 
 def a_list(*members: object, **each: Any) -> list[Step]:
     """A step that says *members*, and one that is done for each of them."""
-    options = {key: each.pop(key) for key in ("on_fail", "retry", "output", "when") if key in each}
+    own = ("on_fail", "retry", "output", "when", "repairs")
+    options = {key: each.pop(key) for key in own if key in each}
     return [
         code("files", run=lambda _ctx: list(members)),
         agent("review", "files", run=about, each=Each("files", **each), **options),

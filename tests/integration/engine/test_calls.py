@@ -204,7 +204,7 @@ async def test_an_answer_fits_what_the_call_asked_for_or_is_a_failure(
     """F7, P9: `output=` names a model; what does not fit it is no answer."""
 
     async def body(ctx: Context) -> object:
-        result = await ctx.agent(None, "p", key="k", output=Ruling)
+        result = await ctx.agent(None, "p", key="k", output=Ruling, repairs=0)
         assert not result.is_ok or result.output == Ruling(holds=True)
         return [result.status, (result.error or {}).get("code")]
 

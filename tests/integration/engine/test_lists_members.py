@@ -66,7 +66,7 @@ async def test_an_answer_that_does_not_fit_is_its_members_failure(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:
     """P9, F7: a member's answer is judged like a step's, and tried again when it does not fit."""
-    flow = listing("a", retry=1, output=Finding)
+    flow = listing("a", retry=1, output=Finding, repairs=0)
     service = await replicas.start(a_library(flow))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "review[a]")

@@ -181,7 +181,8 @@ async def test_an_answer_that_breaks_the_contract_is_tried_again_and_then_fails(
     replicas: Replicas, database: Database, dispatcher: Dispatcher, answer: str, code: str
 ) -> None:
     """P9, F7: a failed contract is a failure of its class, whatever the agent wrote; never a verdict."""
-    service = await replicas.start(a_library(a_flow(agent("a", output=Verdict, retry=1))))
+    flow = a_flow(agent("a", output=Verdict, retry=1, repairs=0))
+    service = await replicas.start(a_library(flow))
     run_id = await launch(service)
     (a,) = await dispatcher.take(run_id, "a")
     assert (await service.tasks.report(a.task_id, done(a, answer))).verdict == "accepted"
