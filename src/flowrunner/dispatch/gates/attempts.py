@@ -37,6 +37,8 @@ class Plan(TypedDict):
     outside: list[str]
     devices: list[str]
     decoy: int
+    secret: str
+    """A file in a folder that is hidden."""
 
 
 Attempt = tuple[str, str, str, Callable[[], object]]
@@ -85,6 +87,7 @@ def _all(plan: Plan) -> Iterator[Attempt]:
         yield "devices", "open", device, lambda at=device: _open(Path(at), os.O_WRONLY)
     nonce = plan["nonce"]
     yield "abstract_sockets", "connect", "this machine", lambda: _connect(nonce)
+    yield "hidden", "read", plan["secret"], lambda: bool(Path(plan["secret"]).read_bytes())
     yield from _on_decoy(plan["decoy"], nonce)
 
 

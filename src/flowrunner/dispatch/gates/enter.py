@@ -34,7 +34,7 @@ def main() -> NoReturn:
     try:
         _close_descriptors()
         if place["namespaces"]:
-            namespaces.enter(writable, seal)
+            namespaces.enter(writable, place["hidden"], seal)
         else:
             seal()
         os.chdir(place["cwd"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class Right(StrEnum):
     """Leave a process behind, even if our supervisor is killed."""
     ABSTRACT_SOCKETS = "abstract_sockets"
     """Reach sockets of this machine that have no file."""
+    HIDDEN = "hidden"
+    """Find what the worker hides: the service's folders, keys, sockets of other programs."""
 
 
 REQUIRED = frozenset({Right.CONTENT, Right.TRUNCATION, Right.OUTSIDE, Right.MEMORY})
@@ -56,6 +59,8 @@ class Gate:
     namespaces: bool = False
     landlock: int = 0
     """The ABI that is asked for."""
+    hidden: tuple[str, ...] = field(default=(), compare=False)
+    """Places that an agent finds empty; Landlock alone cannot hide."""
 
     @property
     def name(self) -> str:
@@ -90,12 +95,13 @@ def wrap(
     place = {
         "cwd": str(cwd),
         "writable": folders,
+        "hidden": gate.hidden,
         "namespaces": gate.namespaces,
         "landlock": gate.landlock,
         "has_own_devices": bool(gate.bubblewrap or gate.namespaces),
     }
     inner = (*program(_ENTER), json.dumps(place), *argv)
-    return (*_bubblewrap(gate.bubblewrap, folders), *inner) if gate.bubblewrap else inner
+    return (*_bubblewrap(gate, folders), *inner) if gate.bubblewrap else inner
 
 
 def program(module: str) -> tuple[str, ...]:
@@ -103,20 +109,32 @@ def program(module: str) -> tuple[str, ...]:
     return (sys.executable, "-I", "-S", "-B", "-c", _BOOT.format(module), str(_SOURCES))
 
 
-def _bubblewrap(bwrap: str, folders: Sequence[str]) -> tuple[str, ...]:
+def _bubblewrap(gate: Gate, folders: Sequence[str]) -> tuple[str, ...]:
     """Its safe form: without its own user namespace and all capabilities gone, root gets out.
 
     Root needs no capability to write /proc/sys, and its core_pattern names a program for outside.
     """
     binds = [word for folder in folders for word in ("--bind", folder, folder)]
+    covers, closed = _covers(gate.hidden)
     return (
-        *("/bin/sh", "-c", _DEAF, "sh", bwrap),
+        *("/bin/sh", "-c", _DEAF, "sh", gate.bubblewrap),
         *("--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
         *("--unshare-pid", "--unshare-ipc", "--die-with-parent"),
         *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--remount-ro", "/proc"),
+        *covers,
         *binds,
+        *closed,
         "--",
     )
+
+
+def _covers(hidden: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return what covers these, and what makes the covers read-only when all is in its place."""
+    folders = [path for path in hidden if Path(path).is_dir()]
+    files = [path for path in hidden if path not in folders and os.path.lexists(path)]
+    covers = [word for path in folders for word in ("--tmpfs", path)]
+    covers += [word for path in files for word in ("--ro-bind", os.devnull, path)]
+    return covers, [word for path in folders for word in ("--remount-ro", path)]
 
 
 def _of_landlock(abi: int) -> frozenset[Right]:

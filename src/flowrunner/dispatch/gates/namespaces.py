@@ -26,16 +26,17 @@ _LINKS = {
     "ptmx": "pts/ptmx",
 }
 _SHARED = "/dev/shm"  # noqa: S108  # a memory of its own, mounted here
+_EMPTY = "mode=0755,size=64k"
 _STATUS_BYTES = 4
 
 
-def enter(writable: Sequence[str], seal: Callable[[], None]) -> None:
+def enter(writable: Sequence[str], hidden: Sequence[str], seal: Callable[[], None]) -> None:
     """Return in the process that becomes the agent; *seal* was called before it was made."""
     parent = os.getppid()
     for number in _SHIELDED:  # Who stops an agent tells the agent, too; we only wait.
         signal.signal(number, signal.SIG_IGN)
     _unshare(os.geteuid(), os.getegid())
-    _close_mounts(writable)
+    _close_mounts(writable, hidden)
     kernel.prctl(kernel.DIE_WITH_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -57,12 +58,16 @@ def _unshare(user: int, group: int) -> None:
     _write("/proc/sys/user/max_user_namespaces", "0")
 
 
-def _close_mounts(writable: Sequence[str]) -> None:
+def _close_mounts(writable: Sequence[str], hidden: Sequence[str]) -> None:
     # Private: what is mounted outside later would come in as it is, writable.
     kernel.mount("", "/", "", kernel.REC | kernel.PRIVATE)
     _make_devices()
-    for folder in writable:
-        kernel.mount(folder, folder, "", kernel.BIND)
+    opened = {folder: os.open(folder, os.O_PATH | os.O_CLOEXEC) for folder in writable}
+    _hide(hidden)
+    for folder, source in opened.items():
+        os.makedirs(folder, exist_ok=True)  # noqa: PTH103  # It may lie in one that is hidden.
+        kernel.mount(f"/proc/self/fd/{source}", folder, "", kernel.BIND)
+        os.close(source)
     closed = kernel.READ_ONLY | kernel.NO_SUID | kernel.NO_DEVICES
     kernel.change_mount("/", add=closed, below=True)
     for folder in (*writable, _SHARED):
@@ -72,13 +77,22 @@ def _close_mounts(writable: Sequence[str]) -> None:
             kernel.change_mount(f"/dev/{name}", clear=kernel.NO_DEVICES)
 
 
+def _hide(places: Sequence[str]) -> None:
+    """Cover folders by an empty one, and files and sockets by nothing at all."""
+    for place in places:
+        if os.path.isdir(place):  # noqa: PTH112
+            kernel.mount("tmpfs", place, "tmpfs", kernel.NO_SUID | kernel.NO_EXEC, _EMPTY)
+        elif os.path.lexists(place):
+            kernel.mount(os.devnull, place, "", kernel.BIND)
+
+
 def _make_devices() -> None:
     """Cover /dev: a mount that is read-only does not keep root from writing to a disk's node."""
     opened: dict[str, int] = {}
     for name in _DEVICES:
         with suppress(FileNotFoundError):
             opened[name] = os.open(f"/dev/{name}", os.O_PATH | os.O_CLOEXEC)
-    kernel.mount("tmpfs", "/dev", "tmpfs", kernel.NO_SUID | kernel.NO_EXEC, "mode=0755,size=64k")
+    kernel.mount("tmpfs", "/dev", "tmpfs", kernel.NO_SUID | kernel.NO_EXEC, _EMPTY)
     for name, device in opened.items():
         os.close(os.open(f"/dev/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         kernel.mount(f"/proc/self/fd/{device}", f"/dev/{name}", "", kernel.BIND)

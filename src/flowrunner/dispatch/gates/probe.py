@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -101,6 +101,8 @@ def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
     before = signatures(targets)
     nonce = f"flowrunner-probe-{secrets.token_hex(8)}"
     with _private(room) as (home, scratch), _decoy(nonce) as decoy, _listening(nonce):
+        secret = _secret_beside(home)
+        through = replace(gate, hidden=(*gate.hidden, str(secret.parent)))
         outside = outside_of(project, room)
         plan = {
             "nonce": nonce,
@@ -110,9 +112,10 @@ def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
             "outside": outside,
             "devices": disks(),
             "decoy": decoy.pid,
+            "secret": str(secret),
         }
         argv = (*program(_ATTEMPTS), json.dumps(plan))
-        command = wrap(gate, argv, cwd=project, writable=(home, scratch))
+        command = wrap(through, argv, cwd=project, writable=(home, scratch))
         said, problem, lingered = _run(command, project)
         is_dead = decoy.poll() is not None
     escaped = [place for place in outside if _remove(Path(place) / f".{nonce}")]
@@ -247,6 +250,14 @@ def _listening(nonce: str) -> Generator[None]:
         server.bind(f"\0{nonce}")
         server.listen()
         yield
+
+
+def _secret_beside(home: Path) -> Path:
+    folder = home.with_name("hidden")
+    folder.mkdir(0o700)
+    secret = folder / "secret"
+    secret.write_text("kept\n", encoding="utf-8")
+    return secret
 
 
 def _remove(path: Path) -> bool:

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from flowrunner.dispatch.gates.detection import candidates, detect, missing, try_out
 from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate
+from flowrunner.dispatch.gates.hiding import coverable
 from flowrunner.dispatch.gates.places import mounts_below
 from flowrunner.dispatch.gates.policy import Policy, Refusal, choose
 from flowrunner.dispatch.gates.probe import ProbeResult, probe
@@ -64,13 +65,21 @@ class Wall:
 
     *room* is where tasks have their private folders; *path* is where programs are looked for.
     *gates* are tried in their order; None: all that this machine seems to have, the best first.
+    *hidden* are places that no agent gets to see, where its gate can hide.
     """
 
     def __init__(
-        self, policy: Policy, room: Path, path: str, *, gates: Sequence[Gate] | None = None
+        self,
+        policy: Policy,
+        room: Path,
+        path: str,
+        *,
+        gates: Sequence[Gate] | None = None,
+        hidden: Sequence[Path] = (),
     ) -> None:
         self.policy: Policy = policy
         self._gates = gates
+        self._hidden = tuple(hidden)
         self._room = room
         self._path = path
         self._lock = asyncio.Lock()
@@ -103,7 +112,9 @@ class Wall:
             return self._proofs[key]
         results: list[ProbeResult] = []
         gates = candidates(self._path) if self._gates is None else self._gates
-        for gate in gates:
+        programs = map(Path, self._path.split(os.pathsep))
+        hidden = await asyncio.to_thread(coverable, self._hidden, (project, *programs))
+        for gate in (replace(gate, hidden=hidden) for gate in gates):
             results.append(await self._try(gate, project))
             if results[-1].holds and gate.rights >= REQUIRED:
                 break
@@ -121,7 +132,8 @@ class Wall:
     async def _try(self, gate: Gate, project: Path) -> ProbeResult:
         """First on a project of our own, so that people's projects meet no gate that is none."""
         if gate not in self._tried:
-            tried = await asyncio.to_thread(try_out, gate, self._room)
+            # Its project lies in our room, which may be hidden from people's.
+            tried = await asyncio.to_thread(try_out, replace(gate, hidden=()), self._room)
             if not tried.holds:
                 return tried
             self._tried[gate] = tried
