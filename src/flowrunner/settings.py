@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     """Where `make agents` installs coding agents."""
     wall: Literal["strict", "tool-level"] = "strict"
     """Where no gate keeps agents from writing: run none, or trust their own read-only modes."""
+    on_change: Literal["fail", "note"] = "fail"
+    """Where the project changed while an agent ran whose gate was proved to forbid it: fail the
+    step, or keep its answer and note the change with the attempt."""
     rates: Path | None = None
     """A TOML file that says what tokens of which model cost (docs/agents.md)."""
     model: str | None = None

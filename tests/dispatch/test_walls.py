@@ -180,3 +180,38 @@ async def test_what_git_ignores_may_change_behind_a_proved_gate(
         (project / "cache").mkdir()
         (project / "cache" / "x").write_text("cached")
         assert await ended(service, run_id) == "completed", await steps(database, run_id, "error")
+
+
+@pytest.mark.parametrize("gated", [True, False])
+async def test_a_change_may_only_be_noted_where_the_agent_cannot_have_made_it(
+    folder: Path, *, gated: bool
+) -> None:
+    """P8, F55: an answer is kept for an operator who works on; without a gate it never is."""
+    if gated and not stage.ABI:
+        pytest.skip("this kernel has no Landlock")
+    project = stage.a_project(folder)
+    waits = (
+        "open(os.environ['TMPDIR'] + '/x', 'w')\nprint('here', flush=True)\n"
+        "while not os.path.exists('by-hand'): time.sleep(0.02)"
+    )
+    outfit = walled("", folder, waits, "tool-level", None if gated else ())
+    kit = replace(outfit.kit, on_change="note")
+    heard = asyncio.Event()
+
+    async def kept(_task: object, _chunks: object) -> bool:
+        heard.set()
+        return True
+
+    execution = Execution(a_task(agent=AGENT, project_root=str(project)), kit, kept)
+    running = asyncio.create_task(execution.run())
+    await heard.wait()
+    (project / "by-hand").write_text("mine")
+    report = await running
+
+    assert report.record is not None
+    if gated:
+        assert report.outcome == "completed"
+        assert "created: by-hand" in str(report.record["changes"])
+    else:
+        assert report.error is not None
+        assert report.error.code == "read_only_violated"

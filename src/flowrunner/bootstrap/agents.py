@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 
 from flowrunner.core.errors import Problem
 from flowrunner.dispatch.adapters.installed import site_of
-from flowrunner.dispatch.agents import DEFAULT_AGENTS, Surroundings, parse_agents
+from flowrunner.dispatch.agents import (
+    DEFAULT_AGENTS,
+    Agent,
+    CommandAgent,
+    ModelAgent,
+    Surroundings,
+    parse_agents,
+)
+from flowrunner.dispatch.gates.hiding import coverable, places_to_hide
 from flowrunner.dispatch.gates.wall import Wall
 from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.preflight import Check, Topic, check_agent
@@ -25,15 +35,18 @@ def make_kit(settings: Settings) -> Kit:
     """Read the operator's agents; nothing is started. Raises InvalidInputError."""
     own = environment()
     around, room = Surroundings.of(own), _room(settings)
+    agents = {**DEFAULT_AGENTS, **parse_agents(settings.agents)}
+    hidden = _hidden(settings, own.get("HOME"), agents)
     return Kit(
         around=around,
         room=room,
-        agents={**DEFAULT_AGENTS, **parse_agents(settings.agents)},
+        agents=agents,
         limits=_limits(settings),
-        wall=Wall(settings.wall, room, around.path),
+        wall=Wall(settings.wall, room, around.path, hidden=hidden),
         site=site_of(settings.agents_dir),
         environment=own,
         leave_out=(_home(settings),),
+        on_change=settings.on_change,
         rates=None if settings.rates is None else read_rates(settings.rates),
     )
 
@@ -49,6 +62,17 @@ def _room(settings: Settings) -> Path:
     """Where agents' private folders lie: never below /tmp, where projects may lie as well."""
     home = _home(settings)
     return home / "agents" if home.is_absolute() else Path(gettempdir()) / "flowrunner-agents"
+
+
+def _hidden(settings: Settings, home: str | None, agents: Mapping[str, Agent]) -> tuple[Path, ...]:
+    """Our data and our database's socket, keys of agents, and secrets of who runs us."""
+    keys = [agent.api_key_file for agent in agents.values() if isinstance(agent, ModelAgent)]
+    sockets = Path(gettempdir()).glob(f"flowrunner-{os.geteuid()}-*")
+    own = (_home(settings).absolute(), *sockets, *filter(None, keys))
+    places = places_to_hide(None if home is None else Path(home), own)
+    programs = [agent.argv[0] for agent in agents.values() if isinstance(agent, CommandAgent)]
+    needed = (settings.agents_dir, *filter(Path.is_absolute, map(Path, programs)))
+    return tuple(map(Path, coverable(places, needed)))
 
 
 def _home(settings: Settings) -> Path:

@@ -10,6 +10,7 @@ from flowrunner.dispatch.adapters.adapter import Site
 from flowrunner.dispatch.adapters.installed import site_of
 from flowrunner.dispatch.agents import DEFAULT_AGENTS, Agent, Surroundings
 from flowrunner.dispatch.gates.wall import Wall
+from flowrunner.dispatch.gates.watch import OnChange
 from flowrunner.dispatch.process import ProcessLimits
 from flowrunner.dispatch.rates import RateTable
 from flowrunner.dispatch.transcripts import TranscriptLimits
@@ -34,4 +35,5 @@ class Kit:
     site: Site = NOWHERE
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     leave_out: tuple[Path, ...] = ()
+    on_change: OnChange = "fail"
     rates: RateTable | None = None

@@ -70,7 +70,7 @@ async def prepare(task: Task, kit: Kit, writer: TranscriptWriter) -> Prepared | 
         if isinstance(closed, TaskError):
             return closed
         gate, record = closed
-        watch = TreeWatch(gate, leave_out=(kit.room, *kit.leave_out))
+        watch = TreeWatch(gate, (kit.room, *kit.leave_out), kit.on_change)
     work = _work(task, agent, kit, gate, writer)
     if isinstance(work, TaskError):
         return work

@@ -104,14 +104,18 @@ def _described(entry: Entry) -> str:
             return "neither a file nor a folder"
 
 
-def _who(changes: Sequence[Change], gate: Gate) -> str:
+def left_open(changes: Sequence[Change], gate: Gate) -> list[Right]:
+    """Return what of *changes* the agent could have done behind *gate*; empty: none of them."""
     needed = {Right.METADATA if change.kind == "metadata" else Right.CONTENT for change in changes}
-    open_doors = sorted(needed - gate.rights)
+    return sorted(needed - gate.rights)
+
+
+def _who(changes: Sequence[Change], gate: Gate) -> str:
+    open_doors = left_open(changes, gate)
     if not open_doors:
         return (
             f"The gate {gate.name} was proved to forbid this to the agent, so somebody else has"
-            " probably changed it meanwhile. What was read may be a mixture, so the answer is not"
-            " taken."
+            " probably changed it meanwhile. What was read may be a mixture of before and after."
         )
     return (
         f"The gate {gate.name} does not cover {', '.join(open_doors)}: it was the agent, or"

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, TypeAlias
 
-from flowrunner.dispatch.gates.changes import CODE, compare, explain
+from flowrunner.dispatch.gates.changes import CODE, compare, explain, left_open
 from flowrunner.dispatch.gates.digest import TreeState, take
 from flowrunner.dispatch.gates.gate import Gate, Right
 from flowrunner.dispatch.ports import Task
 from flowrunner.wire.tasks import TaskError, TaskReport
 
+OnChange: TypeAlias = Literal["fail", "note"]
+"""What a change means that the gate was proved to forbid to the agent; others always fail."""
 _NO_CHANGE = frozenset({Right.CONTENT, Right.TRUNCATION, Right.METADATA})
-HINT = "run it again when nobody else writes there, or let agents read a checkout of their own"
+HINT = (
+    "run it again when nobody else writes there, let agents read a checkout of their own, or have"
+    " changes by others noted only: FLOWRUNNER_ON_CHANGE=note"
+)
 
 
 class TreeWatch:
@@ -23,9 +29,12 @@ class TreeWatch:
     out: others write it all the time, and it is no part of what is reviewed.
     """
 
-    def __init__(self, gate: Gate, leave_out: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, gate: Gate, leave_out: Iterable[Path] = (), on_change: OnChange = "fail"
+    ) -> None:
         self._gate = gate
         self._leave_out = tuple(leave_out)
+        self._on_change: OnChange = on_change
         self._ignored = not gate.rights >= _NO_CHANGE
 
     async def before(self, task: Task) -> TreeState:
@@ -43,6 +52,9 @@ class TreeWatch:
         if not changes:
             return report
         message = await asyncio.to_thread(explain, before, now, changes, self._gate)
+        if self._on_change == "note" and not left_open(changes, self._gate):
+            record = {**(report.record or {}), "changes": message}
+            return report.model_copy(update={"record": record})
         if report.error is not None:
             message = f"{message}\nThe agent had failed, too: {report.error.message}"
         error = TaskError(code=CODE, message=message, failure_class="fatal", hint=HINT)
