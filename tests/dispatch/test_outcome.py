@@ -23,6 +23,7 @@ LIMITS = ProcessLimits(total_seconds=60, idle_seconds=5)
         ({"exit_code": 1, "output": Captured("said")}, "agent_failed", "transient", "exit code 1"),
         ({"exit_code": 64}, "agent_failed", "fatal", "exit code 64"),
         ({"exit_code": 127}, "agent_failed", "fatal", "exit code 127"),
+        ({"exit_code": 75}, "quota_exhausted", "quota", "no quota left"),
         ({"signal": 9}, "agent_killed", "transient", "ended by SIGKILL"),
         ({"cause": "timeout_total"}, "timeout_total", "transient", "longer than 60 s"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -136,3 +137,54 @@ async def test_an_answer_from_somebody_else_is_no_answer() -> None:
     """A proxy's page is not a renewal: the fence falls, as it does without an answer."""
     with pytest.raises(FlowRunnerError, match="answers something else"):
         await answering(200, "<html>").renew(uuid4(), 30.0, [])
+
+
+NEWER = {
+    "partial": "so far",
+    "provider": "acme",
+    "quota_until": "2030-01-01T00:00:00Z",
+    "record": {"gate": "none"},
+}
+FAILED = {
+    "epoch": 7,
+    "outcome": "failed",
+    "error": {"code": "quota_exhausted", "message": "m", "failure_class": "quota"},
+}
+
+
+def of_the_release_before(heard: list[dict[str, object]]) -> RestTasks:
+    """A port to a server that refuses what a report could not say then, as it refuses any typo."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        body = json.loads(request.content)
+        heard.append(body)
+        status = 422 if NEWER.keys() & body.keys() else 200
+        return httpx2.Response(status, text='{"verdict": "accepted"}')
+
+    transport = httpx2.MockTransport(answer)
+    return RestTasks(httpx2.AsyncClient(transport=transport, base_url="http://server"), ME)
+
+
+async def test_a_server_of_the_release_before_gets_the_result_without_what_it_does_not_know() -> (
+    None
+):
+    """P3, D2-18: a worker may be newer than its server; no result is lost by that."""
+    heard: list[dict[str, object]] = []
+    report = TaskReport.model_validate({**FAILED, **NEWER})
+
+    assert await of_the_release_before(heard).report(a_task(), report) == "settled"
+
+    first, second = heard
+    assert first.keys() - second.keys() == NEWER.keys()
+    assert TaskReport.model_validate(second) == TaskReport.model_validate(FAILED)
+
+
+async def test_a_report_that_says_nothing_new_is_sent_once_as_it_ever_was() -> None:
+    """P11: fields that say nothing are left out, and a refusal is a refusal."""
+    heard: list[dict[str, object]] = []
+
+    await of_the_release_before(heard).report(a_task(), REPORT)
+
+    assert [body.keys() & NEWER.keys() for body in heard] == [set()]
+    with pytest.raises(InvalidInputError):
+        await answering(422, "no").report(a_task(), TaskReport.model_validate({**FAILED, **NEWER}))

@@ -87,13 +87,17 @@ def _as_json(value: Any) -> Any:
             return value
 
 
+def read_failure(stored: Body) -> Failure:
+    """A failure as events and rows hold it; what is left out is what it is by default."""
+    failure_class = FailureClass(stored.get("failure_class", FailureClass.FATAL))
+    more = (stored.get("hint", ""), stored.get("provider", ""))
+    return Failure(stored["code"], stored["message"], failure_class, *more)
+
+
 def _rich(key: str, value: Any) -> Any:
     match key:
         case "error":
-            failure_class = FailureClass(value.get("failure_class", FailureClass.FATAL))
-            hint = value.get("hint", "")
-            provider = value.get("provider", "")
-            return Failure(value["code"], value["message"], failure_class, hint, provider)
+            return read_failure(value)
         case "losses":
             return Losses(**value)
         case "usage":

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flowrunner.core.codec import read_failure
 from flowrunner.core.events import ApprovalDecided
 from flowrunner.core.graph import Graph
-from flowrunner.core.model import Failure, FailureClass, Ref, RunId, RunState, RunStatus, Usage
+from flowrunner.core.model import Failure, Ref, RunId, RunState, RunStatus, Usage
 from flowrunner.core.vector import Vector
 from flowrunner.db.changes import TaskContext
 from flowrunner.db.pool import Conn
@@ -111,10 +112,7 @@ async def load_run(conn: Conn, run_id: RunId) -> LoadedRun | None:
 
 
 def failure_of(value: dict[str, Any] | None) -> Failure | None:
-    if value is None:
-        return None
-    failure_class = FailureClass(value.get("failure_class", FailureClass.FATAL))
-    return Failure(value["code"], value["message"], failure_class, value.get("hint", ""))
+    return None if value is None else read_failure(value)
 
 
 def _meta(run_id: RunId, named: dict[str, Any]) -> RunMeta:

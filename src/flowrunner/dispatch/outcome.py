@@ -24,6 +24,9 @@ _MAY_HEAL = frozenset(
 )
 _HOPELESS = frozenset({64, 77, 78, 126, 127})
 """Exit codes that say "wrong usage, rights, configuration, program": no attempt would differ."""
+COME_BACK_LATER = 75
+"""The exit code (EX_TEMPFAIL) of a command whose provider wants it to wait, until when its last
+words say, or for a while."""
 
 
 def judge(epoch: int, ended: Ended, limits: ProcessLimits) -> TaskReport:
@@ -81,6 +84,9 @@ def _ended_badly(ended: Ended) -> TaskError:
     if ended.exit_code == NOT_CLOSED and COMPLAINT in ended.stderr_tail:
         message = "the gate was proved, and could not be closed for this agent"
         return _failed(ended, message, "fatal", code="gate_not_closed")
+    if ended.exit_code == COME_BACK_LATER:
+        message = "the agent's provider has no quota left for it"
+        return _failed(ended, message, "quota", code="quota_exhausted")
     heals: FailureClass = "fatal" if ended.exit_code in _HOPELESS else "transient"
     message = f"the agent ended with exit code {ended.exit_code}"
     return _failed(ended, message, heals, code="agent_failed")

@@ -23,6 +23,7 @@ from flowrunner.dispatch.delivery import Delivery, deliver
 from flowrunner.dispatch.execution import Execution
 from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.outcome import CODES, refused
+from flowrunner.dispatch.pauses import Pauses
 from flowrunner.dispatch.polling import Polling, next_wait, varied
 from flowrunner.dispatch.ports import Hints, Task, TaskPort
 from flowrunner.dispatch.supervisor import PATIENCE_SHARE
@@ -82,7 +83,10 @@ class Worker:
         self._port = port
         self._kit = kit
         self._hints = hints
-        self._keeper: LeaseKeeper[Task] = LeaseKeeper(leases, self._times.lease, self._lost)
+        self._pauses = Pauses()
+        self._keeper: LeaseKeeper[Task] = LeaseKeeper(
+            leases, self._times.lease, self._lost, on_paused=self._pauses.told
+        )
         self._running: dict[int, _Serving] = {}
         self.places: Places[Task] = Places(self._keeper, profile.queues, self._free, self._begin)
         self._work: asyncio.TaskGroup | None = None
@@ -198,9 +202,12 @@ class Worker:
                 serving.fate = receipt
 
     async def _report_of(self, serving: _Serving) -> TaskReport:
+        task = serving.task
         try:
-            serving.execution = Execution(serving.task, self._kit, self._port.append)
-            return await serving.execution.run()
+            if (put_off := self._pauses.instead(task, self._kit.agents)) is not None:
+                return put_off
+            serving.execution = Execution(task, self._kit, self._port.append)
+            return self._pauses.heard(await serving.execution.run())
         except InvariantError:
             raise
         except Exception as exc:
@@ -208,7 +215,7 @@ class Worker:
             log.exception("task.broken")
             message = f"the dispatcher failed: {type(exc).__name__}: {exc}"
             error = TaskError(code="dispatcher_error", message=message, failure_class="transient")
-            return refused(serving.task.epoch, error)
+            return refused(task.epoch, error)
 
     def _ended(self, serving: _Serving, _work: asyncio.Task[None]) -> None:
         epoch = serving.task.epoch
