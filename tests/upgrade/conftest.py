@@ -14,7 +14,7 @@ import pytest
 from chaos.conftest import SHM, measured
 from fixtures.cluster import Server as Postgres
 from upgrade.stage import Stage, a_stage
-from upgrade.trees import SPINE, STEPS, Release, Tree, extract, told
+from upgrade.trees import LAST, SPINE, STEPS, Release, Tree, extract
 
 __all__ = ["measured"]
 
@@ -41,9 +41,9 @@ def steps(place: Path) -> Tree:
 
 
 @pytest.fixture(scope="session")
-def told_steps(place: Path) -> Tree:
-    """The release before this one, which knows the newer revisions by name."""
-    return told(extract(STEPS, place / "told"))
+def last(place: Path) -> Tree:
+    """The release before this one."""
+    return extract(LAST, place / "trees")
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +52,8 @@ def spine_template(cluster: Postgres, spine: Tree) -> str:
 
 
 @pytest.fixture(scope="session")
-def steps_template(cluster: Postgres, steps: Tree) -> str:
-    return made_by(cluster, steps)
+def last_template(cluster: Postgres, last: Tree) -> str:
+    return made_by(cluster, last)
 
 
 def made_by(cluster: Postgres, tree: Tree) -> str:
@@ -81,9 +81,9 @@ def spine_stage(place: Path, cluster: Postgres, spine_template: str) -> Generato
 
 
 @pytest.fixture
-def steps_stage(place: Path, cluster: Postgres, steps_template: str) -> Generator[Stage]:
+def last_stage(place: Path, cluster: Postgres, last_template: str) -> Generator[Stage]:
     """A database that the release before this one has made."""
-    with a_stage(place / "stage", cluster, steps_template) as stage:
+    with a_stage(place / "stage", cluster, last_template) as stage:
         yield stage
 
 

@@ -16,10 +16,10 @@ from upgrade.deaths import ask, catalogue, die_everywhere, mourner
 
 
 @pytest.fixture
-def before(cluster: Postgres, steps_template: str) -> Generator[Database]:
+def before(cluster: Postgres, last_template: str) -> Generator[Database]:
     """A database of the release before this one."""
     made = Database(f"flowrunner_dying_{uuid4().hex[:8]}", cluster)
-    cluster.clone_database(made.name, steps_template)
+    cluster.clone_database(made.name, last_template)
     yield made
     cluster.drop_database(made.name)
 

@@ -54,9 +54,9 @@ def texts(version: Path) -> Iterator[str]:
                 yield f"{above if above.startswith(SAFE) else ''}\n{node.value}"
 
 
-def test_functions_of_the_release_before_are_kept(steps: Tree, database: Database) -> None:
+def test_functions_of_the_release_before_are_kept(last: Tree, database: Database) -> None:
     """ADR 7, ADR 15: old replicas call old names; a function goes one release after its last caller."""
-    before = signatures(steps.root / "alembic")
+    before = signatures(last.root / "alembic")
 
     assert len(before) > 20
     assert lost(before, signatures(ALEMBIC)) == []

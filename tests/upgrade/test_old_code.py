@@ -19,13 +19,13 @@ SELECT 1 FROM pg_stat_activity
 
 
 def test_the_release_before_goes_on_when_its_database_is_upgraded(
-    steps_stage: Stage, steps: Tree
+    last_stage: Stage, last: Tree
 ) -> None:
     """P1, P3, P5, F22: old server and worker; runs begun before and after the upgrade are
     launched, approved, cancelled, retried and followed to their ends by the old code.
     """
-    stage = steps_stage
-    server = stage.serve(steps, "--slots", "12")
+    stage = last_stage
+    server = stage.serve(last, "--slots", "12")
     with server.client() as client:
         before = launched(client, stage, "before")
         await_states(stage, client, before)
@@ -60,12 +60,12 @@ def steer(client: Client, stage: Stage) -> None:
     assert_finished(client, whole, undisturbed())
 
 
-def test_a_decision_in_flight_outlives_the_upgrade(steps_stage: Stage, steps: Tree) -> None:
+def test_a_decision_in_flight_outlives_the_upgrade(last_stage: Stage, last: Tree) -> None:
     """P1, P3, ADR 15: a function that began with its old text calls what that text names; functions are not
     locked, so the upgrade comes in between.
     """
-    stage = steps_stage
-    server = stage.serve(steps)
+    stage = last_stage
+    server = stage.serve(last)
     with server.client() as client:
         run = str(client.launch("watched", stage.body()).id)
         stage.site.diary.await_starts(run, *SIDES)

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from flowrunner.db import migrations
-
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("src", "alembic", "flows", "personas")
 
@@ -28,18 +26,9 @@ class Release:
 SPINE = Release("spine", "673dcfe75d6eae193fa7d616a05631d25b6cf472", "0001")
 """The end of the issue before children, approvals and waits."""
 STEPS = Release("steps", "3d0915fbf5e629d91629a1a208c2e004c0105cd6", "0002")
-"""The end of the issue before functions of a second version."""
-
-# A revision that an old tree knows by name only: it lets the tree start, and does nothing.
-STUB = '''"""A later version's revision, known by its name."""
-
-revision = {revision!r}
-down_revision = {before!r}
-
-
-def upgrade() -> None:
-    raise NotImplementedError
-'''
+"""The end of the issue before functions of a second version; it serves no schema but its own."""
+LAST = Release("taken", "e947359950620781b84e0a8a68e81169c1f5034b", "0003")
+"""The release before this one: the end of the issue before real agents and their quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +61,3 @@ def extract(release: Release, folder: Path) -> Tree:
     with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
         archive.extractall(root, filter="data")
     return Tree(release, root)
-
-
-def told(tree: Tree) -> Tree:
-    """Let *tree* know the names of the revisions that came after it, and nothing else.
-
-    Versions up to 3d0915f refuse every schema but their own. This is what a patch release of them
-    would be that asks the database, as versions do since then.
-    """
-    before = tree.release.schema
-    for revision in later(before):
-        stub = STUB.format(revision=revision, before=before)
-        (tree.root / "alembic" / "versions" / f"{revision}_told.py").write_text(stub)
-        before = revision
-    return tree
-
-
-def later(schema: str) -> list[str]:
-    """The revisions after *schema*, in order: they are numbered."""
-    return sorted(each for each in migrations.known() if each > schema)

@@ -15,10 +15,10 @@ from upgrade.trees import Tree
 
 @pytest.mark.parametrize("newer", ["server", "commands"])
 def test_commands_of_one_release_speak_with_servers_of_the_other(
-    stage: Stage, told_steps: Tree, newer: str
+    stage: Stage, last: Tree, newer: str
 ) -> None:
     """P5, F22, ADR 7: people and scripts are upgraded whenever they like: launch, list, show, approve, report."""
-    commands, code = (told_steps, None) if newer == "server" else (None, told_steps)
+    commands, code = (last, None) if newer == "server" else (None, last)
     server = stage.serve(code, "--slots", "9")
 
     def say(*words: str) -> Any:

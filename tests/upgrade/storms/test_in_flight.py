@@ -22,13 +22,13 @@ SLOTS = ("--slots", "9")
 
 @pytest.mark.parametrize("how", STOPS)
 def test_runs_in_every_state_are_finished_by_the_next_release(
-    steps_stage: Stage, steps: Tree, how: signal.Signals, measured: Measured
+    last_stage: Stage, last: Tree, how: signal.Signals, measured: Measured
 ) -> None:
     """P1, P3, P4, F22, D2-02, D2-03, D2-18: agents, code that calls, half a list, an open question, a wait, a
     retry's delay, a paused, a queued and a failed run of the release before end under this one.
     """
-    stage = steps_stage
-    server = stage.serve(steps, *SLOTS)
+    stage = last_stage
+    server = stage.serve(last, *SLOTS)
     with server.client() as client:
         cancelled = one(client, stage, "other")
         client.cancel_run(cancelled)

@@ -57,15 +57,13 @@ def worker_place(stage: Stage, tree: Tree | None) -> Place:
     return Place(begin, begin(tree))
 
 
-def test_a_release_rolls_out_under_load(
-    steps_stage: Stage, steps: Tree, measured: Measured
-) -> None:
+def test_a_release_rolls_out_under_load(last_stage: Stage, last: Tree, measured: Measured) -> None:
     """P1, P2, P3, P5, D2-01, D2-18, D2-29, F22, F24: the schema first, then two servers and two workers one after
     the other, stopped or killed; every run completes as if nothing had happened, once.
     """
-    stage = steps_stage
+    stage = last_stage
     stage.site.diary.open()
-    servers, places = crew(stage, steps)
+    servers, places = crew(stage, last)
     with under_load(servers, stage.body(), threads=2) as load, questions(stage, servers) as asked:
         watch = Watch()
         migrations.upgrade(stage.site.postgres.address("owner"))
@@ -74,14 +72,12 @@ def test_a_release_rolls_out_under_load(
     verdict(stage, load, asked, servers, measured)
 
 
-def test_a_release_is_taken_back_under_load(
-    stage: Stage, told_steps: Tree, measured: Measured
-) -> None:
+def test_a_release_is_taken_back_under_load(stage: Stage, last: Tree, measured: Measured) -> None:
     """P1, P2, P3, P5, ADR 7: from this release to the one before, on this one's schema."""
     stage.site.diary.open()
     servers, places = crew(stage, None)
     with under_load(servers, stage.body(), threads=2) as load, questions(stage, servers) as asked:
-        roll(places, told_steps)
+        roll(places, last)
     verdict(stage, load, asked, servers, measured)
 
 
@@ -192,7 +188,7 @@ def test_tables_are_locked_under_load(spine_stage: Stage, spine: Tree, measured:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
-def test_the_release_before_takes_over(stage: Stage, told_steps: Tree, how: signal.Signals) -> None:
+def test_the_release_before_takes_over(stage: Stage, last: Tree, how: signal.Signals) -> None:
     """P3, P5, ADR 7: runs that this release began in every state are finished by the one before."""
     server = stage.serve(None, "--slots", "9")
     with server.client() as client:
@@ -200,7 +196,7 @@ def test_the_release_before_takes_over(stage: Stage, told_steps: Tree, how: sign
         stage.site.diary.await_starts(run, "look-x", "alone", "judge-one")
         server.program.end(how)
 
-        server = stage.serve(told_steps, "--slots", "9", port=server.port)
+        server = stage.serve(last, "--slots", "9", port=server.port)
         stage.site.diary.open("shut")
         for approval in client.list_approvals().items:
             client.decide_approval(approval.id, DecisionBody(decision="approve"))
