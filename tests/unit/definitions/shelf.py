@@ -5,7 +5,7 @@ from pathlib import Path
 
 from flowrunner.definitions.library import Library
 
-HEAD = "from flowrunner import Approval, Each, Flow, Repeat, Report, Retry, Step\n"
+HEAD = "from flowrunner import Approval, Citations, Each, Flow, Produces, Repeat, Report, Retry, Step\n"
 PERSONA = "# Newcomer\n\nAsks why.\n"
 
 

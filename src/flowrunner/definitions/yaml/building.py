@@ -9,8 +9,7 @@ from flowrunner.core.errors import Problem
 from flowrunner.core.expression_types import Schema
 from flowrunner.core.validation import MAX_PROBLEMS
 from flowrunner.definitions.flow import BANDS, Approval, Each, Flow, Repeat, Retry, Step, keywords
-from flowrunner.definitions.outputs import adapter
-from flowrunner.definitions.pin import canonical
+from flowrunner.definitions.produces import Citations, Produces
 from flowrunner.definitions.yaml.forms import Sheet
 from flowrunner.definitions.yaml.nodes import (
     MapNode,
@@ -24,27 +23,28 @@ from flowrunner.definitions.yaml.nodes import (
     text_at,
 )
 from flowrunner.definitions.yaml.reports import YamlReport, report_of
-from flowrunner.definitions.yaml.scopes import Page, Reader, result_of, roots_for
+from flowrunner.definitions.yaml.scopes import Page, Reader, answer_of, result_of, roots_for
 from flowrunner.definitions.yaml.shaping import Shapes
 from flowrunner.definitions.yaml.speaking import (
+    Checks,
     Condition,
     Delay,
+    Files,
     Gate,
     MemberKey,
     Members,
     Speech,
+    Spot,
 )
 
 _COPIED = (
     "persona", "label", "phase", "queue", "trigger", "on_fail", "on_skip",
-    "timeout", "idle_timeout", "queue_timeout",
+    "timeout", "idle_timeout", "queue_timeout", "schema_in_prompt", "repairs",
 )  # fmt: skip
 _EACH = ("max_items", "overflow", "quorum", "parallel")
 _REPEAT = ("at_most", "on_exhausted")
 _APPROVAL = ("expires", "on_expiry", "remind", "on_reject", "redo_from", "max_redos")
-
-
-_ANSWER = "\n\nAnswer with JSON only. It must fit this JSON Schema:\n{}"
+_CITATIONS = ("file", "line", "line_end", "quote", "exact")
 
 
 class Builder:
@@ -107,6 +107,8 @@ class Builder:
         given |= self._control(node, reader)
         inner = reader.within(**self._inner(node, reader, given))
         given |= self._kind(node, name, inner)
+        if (asked := node.members.get("produces")) is not None:
+            given["produces"] = _produces(asked, node, inner)
         own = tuple(_texts(node.members.get("needs")))
         made = Step(
             name,
@@ -163,14 +165,7 @@ class Builder:
             spot = reader.whole(wait, "string")
             return {"kind": "wait", "run": Delay(spot[0]) if spot else "1s"}
         text = reader.text(node.members.get("agent"))
-        output = node.members.get("output")
-        closing = "" if output is None else self._closing(output, name)
-        return {"kind": "agent", "run": Speech(text or ("?",), closing)}
-
-    def _closing(self, output: Node, name: str) -> str:
-        """Tell the agent what its answer must fit: a YAML flow says so once, in `output`."""
-        schema = adapter(self._shapes.type_of(output, name)).json_schema()
-        return _ANSWER.format(canonical(schema))
+        return {"kind": "agent", "run": Speech(text or ("?",))}
 
     def _approval(self, node: Node, name: str, reader: Reader) -> dict[str, Any]:
         ask = node if isinstance(node, ScalarNode) else node_at(node, "ask")
@@ -182,6 +177,29 @@ class Builder:
             options["form"] = self._shapes.model(node.members["form"], f"{name}_form")
         options["approvers"] = tuple(_texts(node.members.get("approvers")))
         return {"kind": "approval", "run": run, "approval": Approval(**options)}
+
+
+def _produces(asked: Node, step: MapNode, reader: Reader) -> Produces:
+    inner = reader.within(previous=answer_of(step))
+    citations = node_at(asked, "citations")
+    rules: list[tuple[Spot, str]] = []
+    for rule in members_of(node_at(asked, "check")):
+        that = inner.whole(node_at(rule, "that"), "boolean")
+        if that is not None:
+            rules.append((that[0], text_at(rule, "else") or "it does not hold"))
+    files = tuple(
+        pieces
+        for each in members_of(node_at(asked, "files"))
+        if (pieces := inner.text(each)) is not None
+    )
+    is_map = isinstance(citations, MapNode)
+    return Produces(
+        citations=Citations(**_options(citations, _CITATIONS))
+        if is_map
+        else bool(_value(asked, "citations")),
+        files=Files(files) if files else (),
+        check=Checks(tuple(rules)) if rules else None,
+    )
 
 
 def _named(node: Node) -> bool:

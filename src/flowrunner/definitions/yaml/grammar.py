@@ -32,6 +32,7 @@ _FIELD = r"[A-Za-z_][A-Za-z0-9_-]{0,63}"
 _FIELD_HINT = "1 to 64 letters, digits, '-' and '_', beginning with a letter or '_'"
 _LARGEST = 2**31 - 1
 _MOST_RETRIES = 20
+_MOST_REPAIRS = 10
 _COUNT = Number(0, _LARGEST)
 _NAME = Text(pattern=_ID, hint=_ID_HINT)
 _NAMES = Many(_NAME)
@@ -123,6 +124,33 @@ RETRY = Fields(
     notes={"max": "How many further attempts."},
 )
 
+CITATIONS = Fields(
+    {
+        "file": _PROSE,
+        "line": _PROSE,
+        "line_end": _PROSE,
+        "quote": _PROSE,
+        "exact": Flag(),
+    },
+    notes={
+        "file": "The key that names the file; so for the others.",
+        "exact": "Whether the quote must stand on the cited lines; else anywhere in that file.",
+    },
+)
+
+PRODUCES = Fields(
+    {
+        "citations": Either(Flag(), CITATIONS),
+        "files": Many(_PROSE, 1),
+        "check": Many(Fields({"that": _PROSE, "else": _PROSE}, ("that", "else")), 1, "a check"),
+    },
+    notes={
+        "citations": "Whether each file, line and quote in the answer must be there.",
+        "files": "Paths that must be there; `previous` is what was answered.",
+        "check": "Conditions on what was answered (`previous`), and what is wrong without them.",
+    },
+)
+
 STEP = Fields(
     {
         "id": _NAME,
@@ -145,6 +173,9 @@ STEP = Fields(
         "queue_timeout": Span(),
         "queue": _PROSE,
         "output": _SCHEMA,
+        "schema_in_prompt": Flag(),
+        "produces": PRODUCES,
+        "repairs": Number(0, _MOST_REPAIRS),
         "each": Either(_PROSE, EACH),
         "repeat": REPEAT,
     },
@@ -158,6 +189,9 @@ STEP = Fields(
         "gate": "A condition on input and band, decided at launch.",
         "when": "A condition on results, decided when the needs have ended.",
         "output": "What the answer must fit; plain text without it.",
+        "schema_in_prompt": "Whether the prompt ends with the schema of the output.",
+        "produces": "What else code checks of the answer.",
+        "repairs": "How often an answer that does not fit is sent back.",
         "each": "One agent per member of a list: ${item} in the prompt.",
         "repeat": "Again until a condition holds.",
     },

@@ -183,9 +183,15 @@ def result_of(step: MapNode) -> Schema:
                 "values": _closed(form),
             }
         )
+    schema = answer_of(step)
+    return {"type": "array", "items": schema} if "each" in step.members else schema
+
+
+def answer_of(step: MapNode) -> Schema:
+    """Return what one answer of *step* is."""
     output = step.members.get("output")
     schema: Schema = plain(output) if isinstance(output, MapNode) else _TEXT
-    return {"type": "array", "items": schema} if "each" in step.members else schema
+    return schema
 
 
 def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -49,12 +49,10 @@ class Spot:
 class Speech:
     """A text with values in it: a prompt or a question.
 
-    What agents wrote is fenced in what agents read, and quoted in what people do. *closing* follows
-    as it stands: what an answer must look like.
+    What agents wrote is fenced in what agents read, and quoted in what people do.
     """
 
     pieces: tuple[str | Spot, ...]
-    closing: str = ""
     is_for_people: bool = False
 
     def __call__(self, context: Context) -> str:
@@ -63,7 +61,7 @@ class Speech:
             piece if isinstance(piece, str) else self._inserted(piece, roots, context)
             for piece in self.pieces
         )
-        return "".join(said) + self.closing
+        return "".join(said)
 
     def _inserted(self, spot: Spot, roots: Mapping[str, object], context: Context) -> str:
         value = spot.value(roots)
@@ -142,6 +140,35 @@ class Delay:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.spot.wrong(value, "a span of time")
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The paths that an answer names: texts with values in them, or a list for its members."""
+
+    named: tuple[tuple[str | Spot, ...], ...]
+
+    def __call__(self, context: Context, answer: object) -> Sequence[str]:
+        roots = {**roots_of(context), "previous": as_json(answer)}
+        return [path for pieces in self.named for path in self._paths(pieces, roots)]
+
+    def _paths(self, pieces: tuple[str | Spot, ...], roots: Mapping[str, object]) -> Iterator[str]:
+        values = [each if isinstance(each, str) else each.value(roots) for each in pieces]
+        if len(values) == 1 and isinstance(values[0], list | tuple):
+            yield from (shown(each) for each in cast("Sequence[object]", values[0]))
+        else:
+            yield "".join(map(shown, values))
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Conditions on an answer, each with what is wrong where it does not hold."""
+
+    rules: tuple[tuple[Spot, str], ...]
+
+    def __call__(self, context: Context, answer: object) -> Sequence[str]:
+        roots = {**roots_of(context), "previous": as_json(answer)}
+        return [otherwise for spot, otherwise in self.rules if not _truth(spot, roots)]
 
 
 def roots_of(context: Context) -> Mapping[str, object]:

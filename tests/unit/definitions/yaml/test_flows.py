@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from flowrunner.definitions.answering import with_form
 from flowrunner.definitions.flow import Each, Repeat, Retry
 from flowrunner.definitions.graph import build_graph
 from flowrunner.definitions.prompts import UnresolvedError
@@ -73,8 +74,9 @@ def test_an_output_is_a_type() -> None:
     with pytest.raises(ValidationError):
         adapter.validate_json('[{"file": "a"}]')
     prompt = called(steps["scan"].run, a_context(given=a_flow(HUNT).input(repo=".")))
-    said, _, schema = prompt.partition("\n\nAnswer with JSON only. It must fit this JSON Schema:\n")
-    assert said == "List up to 5 suspicious places in ., focus correctness."
+    assert prompt == "List up to 5 suspicious places in ., focus correctness."
+    whole = with_form(prompt, steps["scan"].output, is_wanted=steps["scan"].schema_in_prompt)
+    schema = whole.partition("must fit this JSON Schema:\n")[2]
     assert json.loads(schema)["type"] == "array"
 
 
@@ -99,7 +101,7 @@ def test_a_member_and_its_key_come_from_a_list() -> None:
     assert called(confirm.each.over, a_context({"scan": places})) == places
     assert called(confirm.each.key, places[0]) == "a.py-3"
     prompt = called(confirm.run, a_context(item=places[0], item_key="a.py-3"))
-    assert prompt.startswith(f"Prove or refute {FENCED.format('item', 'a.py')}:3\n\nAnswer")
+    assert prompt.startswith(f"Prove or refute {FENCED.format('item', 'a.py')}:3")
 
 
 @pytest.mark.parametrize(
