@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -26,13 +27,13 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
 )
+from pydantic_ai.tools import Tool
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from flowrunner.dispatch.acp.messages import Json
 from flowrunner.dispatch.apiagent import updates
-from flowrunner.dispatch.apiagent.model import model_of, web_of
+from flowrunner.dispatch.apiagent.model import Web, model_of, web_of
 from flowrunner.dispatch.apiagent.options import Settings
-from flowrunner.dispatch.apiagent.servers import all_of
 from flowrunner.dispatch.apiagent.tools import Looking
 
 Reason: TypeAlias = Literal["end_turn", "max_tokens", "refusal", "max_turn_requests"]
@@ -66,7 +67,7 @@ class Asker:
     async def ask(self, prompt: str) -> Reason:
         """Return why it ended. Raise what `failing.error_of` reads."""
         web = web_of(self._settings)
-        async with httpx2.AsyncClient(**web) as client, all_of(self._settings.mcp, web) as more:
+        async with httpx2.AsyncClient(**web) as client, self._more(web) as more:
             agent = Agent(
                 model_of(self._settings, self._key, client),
                 deps_type=type(None),
@@ -90,6 +91,17 @@ class Asker:
                     return "max_tokens"
                 finally:
                     self._history = run.all_messages()
+
+    @asynccontextmanager
+    async def _more(self, web: Web) -> AsyncGenerator[list[Tool[None]]]:
+        """Connect to MCP servers. What speaks to them is a third of a start: only if needed."""
+        if not self._settings.mcp:
+            yield []
+            return
+        from flowrunner.dispatch.apiagent.servers import all_of  # noqa: PLC0415
+
+        async with all_of(self._settings.mcp, web) as tools:
+            yield tools
 
     async def _follow(self, run: AgentRun[None, str]) -> Reason:
         async for node in run:

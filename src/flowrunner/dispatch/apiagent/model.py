@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 import openai
@@ -15,12 +16,14 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from flowrunner.dispatch.apiagent.failing import SettingsError
 from flowrunner.dispatch.apiagent.options import Settings
 
+Web: TypeAlias = Mapping[str, Any]
+"""How any address is reached: what `httpx2.AsyncClient` is made with."""
 _CONNECT_SECONDS = 30.0
 _TRIES_MORE = 2
 
 
-def web_of(settings: Settings) -> dict[str, Any]:
-    """Return what `httpx2.AsyncClient` is made with. The environment has no say in it."""
+def web_of(settings: Settings) -> Web:
+    """Return how to reach addresses. The environment has no say in it."""
     timeout = httpx2.Timeout(_CONNECT_SECONDS, read=settings.silence_seconds)
     web: dict[str, Any] = {"trust_env": False, "timeout": timeout, "proxy": settings.proxy}
     if settings.ca_file is not None:

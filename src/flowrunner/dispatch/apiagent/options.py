@@ -46,6 +46,8 @@ class OAuth(_Model):
     token_url: Address | None = None
     issuer: Address | None = None
     scopes: tuple[str, ...] = ()
+    resource: str | None = None
+    """What the token is for: the server's address unless said otherwise, unsaid if empty."""
     authentication: Literal["basic", "post"] = "basic"
 
     @model_validator(mode="after")

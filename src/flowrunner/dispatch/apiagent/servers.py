@@ -7,7 +7,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import httpx2
 from mcp import types
@@ -19,6 +19,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.tools import Tool
 
 from flowrunner.dispatch.apiagent.failing import OutOfReachError, PersonNeededError, SettingsError
+from flowrunner.dispatch.apiagent.model import Web
 from flowrunner.dispatch.apiagent.options import HttpServer, McpServer, Secret, StdioServer
 from flowrunner.dispatch.apiagent.settings import private_home, revealed
 from flowrunner.dispatch.apiagent.tokens import Bearer
@@ -29,9 +30,6 @@ CONNECT_SECONDS = 30.0
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _NAME_CHARACTERS = 64
 _REFUSED = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-
-Web: TypeAlias = Mapping[str, Any]
-"""How any address is reached: what `httpx2.AsyncClient` is made with."""
 
 
 class Server:
@@ -56,6 +54,8 @@ class Server:
         except Exception as exc:  # noqa: BLE001  # whatever it is, who waits has to hear it
             if not ready.done():
                 ready.set_exception(self._why(exc))
+        finally:
+            ready.cancel()  # Nobody waits for ever, however it ended.
 
     async def _connect(self, stack: AsyncExitStack) -> ClientSession:
         match self._wish:
@@ -78,7 +78,7 @@ class Server:
 
     def _client(self, wish: HttpServer) -> httpx2.AsyncClient:
         try:
-            self._bearer = wish.oauth and Bearer(self._name, wish.oauth)
+            self._bearer = wish.oauth and Bearer(self._name, wish.url, wish.oauth)
         except (OSError, UnicodeError) as exc:
             raise self._unreadable(exc) from exc
         headers = {name: self._secret(value) for name, value in wish.headers.items()}

@@ -34,14 +34,13 @@ class Bearer(httpx2.Auth):
     is none: the library between us and our caller may wrap what is raised here.
     """
 
-    requires_response_body = True
-
     def __init__(
-        self, name: str, oauth: OAuth, clock: Callable[[], float] = time.monotonic
+        self, name: str, url: str, oauth: OAuth, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.failure: Exception | None = None
         self._name = name
         self._oauth = oauth
+        self._resource = url if oauth.resource is None else oauth.resource
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token_url = oauth.token_url
@@ -59,8 +58,12 @@ class Bearer(httpx2.Auth):
                 if self._is_stale(rejected):
                     for address in self._metadata_urls():
                         if self._token_url is None:
-                            self._find(address, (yield httpx2.Request("GET", address)))
-                    self._take((yield self._grant()))
+                            told = yield httpx2.Request("GET", address)
+                            await told.aread()
+                            self._find(address, told)
+                    told = yield self._grant()
+                    await told.aread()
+                    self._take(told)
                 token = self._token
             request.headers["Authorization"] = f"Bearer {token}"
             response = yield request
@@ -97,6 +100,8 @@ class Bearer(httpx2.Auth):
         form, headers = {"grant_type": "client_credentials"}, {"Accept": "application/json"}
         if self._refresh_token is not None:
             form = {"grant_type": "refresh_token", "refresh_token": self._refresh_token}
+        if self._resource:
+            form["resource"] = self._resource
         if self._oauth.scopes:
             form["scope"] = " ".join(self._oauth.scopes)
         if self._secret is not None and self._oauth.authentication == "basic":
