@@ -67,6 +67,47 @@ def test_every_bad_end_is_a_failure(
     assert report.usage.seconds == 1.5
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "failure_class"),
+    [
+        ("I cannot help with that.\n", "refused", "contract"),
+        ("API Error: 429 Too Many Requests, try again in 5 s", "quota_exhausted", "quota"),
+        ("You've hit your usage limit. Try again in 3 days.", "quota_exhausted", "quota"),
+        ("API Error: 401 Unauthorized", "not_authorized", "fatal"),
+        ("Invalid API key \u00b7 Please run /login", "not_authorized", "fatal"),
+        ("[API Error: 503 Service Unavailable]", "provider_unavailable", "transient"),
+        ('{"type":"error","error":{"message":"Overloaded"}}', "provider_unavailable", "transient"),
+    ],
+)
+def test_an_excuse_alone_is_no_answer(said: str, code: str, failure_class: str) -> None:
+    """P9, F11: an agent that ends well and says only why it has nothing to say has failed."""
+    ended = Ended(cause="ended", exit_code=0, output=Captured(said), seconds=1.5)
+
+    report = judge(7, ended, LIMITS)
+
+    assert report.error is not None
+    assert (report.outcome, report.output, report.partial) == ("failed", None, said)
+    assert (report.error.code, report.error.failure_class) == (code, failure_class)
+    assert said.strip() in report.error.message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "API Error: 429 is what the client sees when it retries without a pause.",
+        "Nothing catches this:\n\nAPI Error: 429 Too Many Requests",
+        "I cannot help with that. Yet main.py:3 swallows every error.",
+        "I cannot find anything wrong.",
+        '{"error": "division by zero"}',
+    ],
+)
+def test_an_answer_about_an_excuse_is_an_answer(said: str) -> None:
+    """P9: what was paid for is not thrown away because of a word in it."""
+    report = judge(7, Ended(cause="ended", exit_code=0, output=Captured(said)), LIMITS)
+
+    assert (report.outcome, report.output) == ("completed", said)
+
+
 def test_exit_0_with_an_answer_is_a_success() -> None:
     """And nothing else is: output and marks are taken over as they are."""
     report = judge(7, Ended(cause="ended", exit_code=0, output=Captured("x\ufffd", 0, 1)), LIMITS)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 ROLE = "security-adversary"
 _SCOPE = re.compile(r"^<<scope (\w+)>>\n(.*?)\n<<end \1>>$", re.MULTILINE | re.DOTALL)
-LIMIT = "API Error: 429 rate_limit_error: usage limit reached, resets at 3pm"
+OVERLOADED = "API Error: 529 overloaded_error: Overloaded"
 EMPTY = '```json\n{"findings": [], "rulings": []}\n```\n'
 
 
@@ -76,8 +76,8 @@ KINDS: Mapping[str, Callable[[str], None]] = {
     "nothing": _says(""),
     "blanks": _says(" \n\t\n"),
     "refusal": _says("I cannot help with that.\n"),
-    "limit": _says(LIMIT),
-    "limit-object": _says(json.dumps({"type": "error", "error": {"message": LIMIT}})),
+    "limit": _says(OVERLOADED),
+    "limit-object": _says(json.dumps({"type": "error", "error": {"message": "Overloaded"}})),
     "prose": _says("I found no problems, great work!\n"),
     "out-of-schema": _says('{"findings": "none", "rulings": "none"}'),
     "cut": _cut,

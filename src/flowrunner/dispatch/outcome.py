@@ -6,8 +6,10 @@ import errno
 import signal
 from collections.abc import Mapping
 
+from flowrunner.dispatch.adapters.failures import classify
 from flowrunner.dispatch.gates.enter import COMPLAINT, NOT_CLOSED
 from flowrunner.dispatch.process import Cause, Ended, ProcessLimits
+from flowrunner.evidence.excuses import is_excuse, is_refusal
 from flowrunner.wire.tasks import FailureClass, TaskError, TaskReport, Usage
 
 _MAY_HEAL = frozenset(
@@ -30,9 +32,13 @@ words say, or for a while."""
 
 
 def judge(epoch: int, ended: Ended, limits: ProcessLimits) -> TaskReport:
-    """Return the report for how an agent ended; only exit 0 with an answer is a success (P9)."""
+    """Return the report for how an agent ended; only exit 0 with an answer is a success (P9).
+
+    A provider's error, or a refusal, is no answer where it is all that was said.
+    """
     usage = Usage(seconds=ended.seconds)
-    if ended.cause == "ended" and ended.exit_code == 0 and ended.output.text.strip():
+    has_ended_well = ended.cause == "ended" and ended.exit_code == 0
+    if has_ended_well and ended.output.text.strip() and not is_excuse(ended.output.text):
         return TaskReport(
             epoch=epoch,
             outcome="completed",
@@ -78,6 +84,8 @@ def _ended_badly(ended: Ended) -> TaskError:
     if ended.signal is not None:
         name = signal.Signals(ended.signal).name
         return _failed(ended, f"the agent was ended by {name}", code="agent_killed")
+    if ended.exit_code == 0 and ended.output.text.strip():
+        return _excuse(ended.output.text.strip())
     if ended.exit_code == 0:
         message = "the agent ended well but gave no answer"
         return _failed(ended, message, "contract", code="empty_answer")
@@ -90,6 +98,17 @@ def _ended_badly(ended: Ended) -> TaskError:
     heals: FailureClass = "fatal" if ended.exit_code in _HOPELESS else "transient"
     message = f"the agent ended with exit code {ended.exit_code}"
     return _failed(ended, message, heals, code="agent_failed")
+
+
+def _excuse(text: str) -> TaskError:
+    if is_refusal(text):
+        message = f"the agent refused: {text}"
+        return TaskError(code="refused", message=message, failure_class="contract")
+    found = classify(text)
+    message = f"the answer is a provider's error: {text}"
+    return TaskError(
+        code=found.code, message=message, failure_class=found.failure_class, hint=found.hint
+    )
 
 
 def _failed(

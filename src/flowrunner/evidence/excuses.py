@@ -14,7 +14,8 @@ LONGEST_LINE = 240
 """A message is one line of at most so many characters; whatever is longer says more than that."""
 LONGEST_OBJECT = 4000
 
-_ERROR_KEYS = frozenset({"error", "type", "code", "status", "message", "request_id", "requestid"})
+_AROUND = frozenset({"error", "type", "request_id", "requestid"})
+_WITHIN = frozenset({"type", "code", "status"})
 _REASON = (
     r"(?:[a-z_]+_error|too many requests|unauthorized|forbidden|overloaded|payment required"
     r"|internal server error|bad gateway|service unavailable|gateway time-?out|insufficient_quota"
@@ -82,13 +83,18 @@ def _plain(text: str) -> str:
 
 
 def _is_error_object(text: str) -> bool:
+    """Return whether it has the form in which providers tell errors, and holds nothing else."""
     if len(text) > LONGEST_OBJECT:
         return False
     try:
         found: Any = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(found, dict) or "error" not in found:
+    if not isinstance(found, dict):
         return False
-    keys = {str(key).casefold() for key in cast("dict[object, object]", found)}
-    return keys <= _ERROR_KEYS
+    told = {str(key).casefold(): value for key, value in cast("dict[object, Any]", found).items()}
+    error = told.get("error")
+    if not isinstance(error, dict) or not told.keys() <= _AROUND:
+        return False
+    within = {str(key).casefold() for key in cast("dict[object, Any]", error)}
+    return "message" in within and (told.get("type") == "error" or bool(within & _WITHIN))

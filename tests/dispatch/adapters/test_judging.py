@@ -109,6 +109,7 @@ BAD: list[tuple[str, str, Turn, tuple[str, str]]] = [
     ("claude", "a new reason", a_turn("claude", "half", reply={"stopReason": "bored", "usage": USED}), ("ended_oddly", "contract")),
     ("claude", "no reason", a_turn("claude", "half", reply={"usage": USED}), ("ended_oddly", "contract")),
     # Answers that are none.
+    ("claude", "refusal in words", a_turn("claude", "I'm sorry, but I can't help with that.", **ended_well(usage=USED)), ("refused", "contract")),
     ("claude", "empty", a_turn("claude", **ended_well(usage=USED)), ("empty_answer", "contract")),
     ("claude", "blank", a_turn("claude", " \n", **ended_well(usage=USED)), ("empty_answer", "contract")),
     ("gemini", "notice only", a_turn("gemini", "[MODE_UPDATE] plan", **ended_well(**QUOTA)), ("empty_answer", "contract")),

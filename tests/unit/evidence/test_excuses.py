@@ -31,7 +31,8 @@ ERRORS = [
     "fetch failed",
     "  Connection error.\n",
     '{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}',
-    '{"error": "insufficient_quota", "code": 429}',
+    '{"error": {"code": 429, "message": "Quota exceeded", "status": "RESOURCE_EXHAUSTED"}}',
+    '{"error": {"message": "Incorrect API key", "type": "invalid_request_error"}}',
 ]
 REFUSALS = [
     "I cannot help with that.",
@@ -65,6 +66,10 @@ ANSWERS = [
     "I cannot help but notice the missing lock.",
     '{"error": {"message": "x"}, "findings": []}',
     '{"errors": []}',
+    '{"error": "division by zero", "code": 3}',
+    '{"error": {"message": "division by zero", "line": 3}}',
+    '{"error": null, "type": "error"}',
+    '{"type": "error", "message": "x"}',
     '{"error": ',
     '["error"]',
     "API Error: 429 rate_limit_error: usage limit reached\nThis line of the log shows the cause.",
@@ -113,4 +118,4 @@ def test_any_text_can_be_looked_at(text: str) -> None:
 def test_deep_and_large_objects_are_let_be() -> None:
     """What would take long to read is no message."""
     assert not is_error("{" * 3000)
-    assert not is_error(json.dumps({"error": "x" * 5000}))
+    assert not is_error(json.dumps({"type": "error", "error": {"message": "x" * 5000}}))

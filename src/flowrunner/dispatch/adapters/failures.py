@@ -51,8 +51,10 @@ _STATUS = re.compile(r"(?<![\w.:])(40[0-4]|413|422|429|500|50[234]|529)(?![\w.:]
 _KEY_HINT = "check the agent's key and address"
 
 
-def classify(text: str, now: datetime, status: int | None = None) -> Failure:
+def classify(text: str, now: datetime | None = None, status: int | None = None) -> Failure:
     """Read *text*, and the HTTP *status* if it is known apart; *now* is what "in 5 s" counts from.
+
+    Without it nothing is said of when a quota begins anew.
 
     What says that a quota is used up counts before everything: waiting is cheaper than giving up.
     """
@@ -60,7 +62,7 @@ def classify(text: str, now: datetime, status: int | None = None) -> Failure:
     found = _STATUS.search(text)
     number = status if status is not None else int(found[1]) if found else 0
     if number in _QUOTAS or _QUOTA.search(text):
-        return Failure("quota", "quota_exhausted", until=until(text, now))
+        return Failure("quota", "quota_exhausted", until=until(text, now) if now else None)
     if number == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LARGE.search(text):
         return Failure("fatal", "context_too_large", hint="give the step less to read")
     if number in _LOGINS or _LOGIN.search(text):

@@ -19,6 +19,7 @@ from flowrunner.dispatch.adapters.failures import Failure, classify
 from flowrunner.dispatch.capture import Captured
 from flowrunner.dispatch.outcome import judge
 from flowrunner.dispatch.process import ProcessLimits
+from flowrunner.evidence.excuses import is_refusal
 from flowrunner.wire.tasks import TaskError, TaskReport, Usage
 
 _HTTP = range(400, 600)
@@ -173,6 +174,8 @@ def _failure(
         return _without_tokens(answer.text, now)
     if not answer.text:
         return Failure("contract", "empty_answer"), "the agent ended well but gave no answer"
+    if is_refusal(answer.text):
+        return Failure("contract", "refused"), f"the model refused to answer: {answer.text}"
     return None
 
 
