@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from flowrunner.cli.board import Board
 
 
+NAMELESS = "its provider"
+
+
 def change(board: Board, row: Row, event: Event) -> str | None:
     """Change *row*, and tell it; None for what is nobody's news."""
     _spend(row, event.data)
@@ -34,6 +37,7 @@ def _spend(row: Row, data: dict[str, Any]) -> None:
 
 def _dispatched(_board: Board, row: Row, event: Event) -> str:
     row.status, row.attempt, row.due = "running", int(event.data["attempt"]), None
+    row.quota = ""
     row.since, row.doing, row.heard = event.at, "", None
     return f"{row.key}: running" + (f", try {row.attempt}" if row.attempt > 1 else "")
 
@@ -42,7 +46,16 @@ def _retrying(_board: Board, row: Row, event: Event) -> str:
     delay = float(event.data.get("delay_seconds", 0.0))
     row.status, row.due = "retrying", event.at + timedelta(seconds=delay)
     row.note = error_of(event.data)
+    row.quota = _quota_of(event.data)
+    if row.quota:
+        return f"{row.key}: waits for the quota of {row.quota}, {span(delay)}: {row.note}"
     return f"{row.key}: try {row.attempt} failed, next in {span(delay)}: {row.note}"
+
+
+def _quota_of(data: dict[str, Any]) -> str:
+    error: dict[str, Any] = data.get("error", {})
+    is_quota = error.get("failure_class") == "quota" and data.get("counted") is False
+    return clean(str(error.get("provider") or NAMELESS)) if is_quota else ""
 
 
 def _due(_board: Board, row: Row, _event: Event) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from flowrunner.cli.exits import CommandError, Exit
 from flowrunner.cli.paint import Canvas
+from flowrunner.cli.records import told
 from flowrunner.cli.shell import Shell, paper
 from flowrunner.cli.tables import Columns
 from flowrunner.cli.text import clean, clean_text, money, span, tokens_of
 from flowrunner.client import Client, NotFoundError
-from flowrunner.wire.runs import Attempt, Run
+from flowrunner.wire.runs import Attempt, QuotaWait, Run
 from flowrunner.wire.steps import AttemptDetail, StepDetail
 
 _COLUMNS = Columns(
@@ -51,7 +53,7 @@ def show(shell: Shell, client: Client, run: Run, place: str) -> None:
         chosen = found.chosen.model_dump(mode="json") if found.chosen else None
         shell.answer({**step, "attempts": attempts, "attempt": chosen, "output": found.output})
         return
-    for line in lines(found, paper(shell)):
+    for line in lines(found, paper(shell), datetime.now(UTC)):
         shell.say(line)
 
 
@@ -85,7 +87,7 @@ def _output(client: Client, run: str, key: str, attempt: int | None) -> str | No
         return None
 
 
-def lines(found: Closeup, canvas: Canvas) -> Iterator[str]:
+def lines(found: Closeup, canvas: Canvas, now: datetime) -> Iterator[str]:
     """For people: how it stands, its attempts, and prompt, error and output of the chosen one."""
     step = found.step
     needs = f"needs {', '.join(step.needs)}" if step.needs else ""
@@ -96,6 +98,8 @@ def lines(found: Closeup, canvas: Canvas) -> Iterator[str]:
     why = f"{step.error.code}: {step.error.message}" if step.error else step.reason
     if why:
         yield clean(why)
+    if step.quota is not None:
+        yield clean(_waiting(step.quota, now))
     if found.attempts:
         yield ""
         yield from _COLUMNS.lines(map(_row, found.attempts), canvas.width)
@@ -105,13 +109,25 @@ def lines(found: Closeup, canvas: Canvas) -> Iterator[str]:
         "Error": f"{chosen.error.code}: {chosen.error.message}"
         if chosen and chosen.error
         else None,
+        "Partial answer (it failed before its end: this is no answer)": chosen.partial
+        if chosen
+        else None,
         "Output": found.output,
+        "Record": "\n".join(told(chosen.record)) if chosen else None,
     }
     which = f" of try {chosen.attempt}" if chosen and len(found.attempts) > 1 else ""
     for heading, text in parts.items():
         if text:
             yield f"\n{canvas.bold(heading + which)}"
             yield clean_text(text).rstrip("\n")
+
+
+def _waiting(quota: QuotaWait, now: datetime) -> str:
+    whose = f"waits for the quota of {quota.provider or 'its provider'}"
+    if quota.until is None:
+        return f"{whose}, and for the run to go on"
+    at, left = quota.until.astimezone(), max((quota.until - now).total_seconds(), 0.0)
+    return f"{whose} until {at.strftime('%Y-%m-%d %H:%M:%S')}, in {span(left)}"
 
 
 def _row(attempt: Attempt) -> dict[str, str]:
@@ -121,7 +137,7 @@ def _row(attempt: Attempt) -> dict[str, str]:
     error = attempt.error
     return {
         "try": str(attempt.attempt),
-        "status": attempt.status,
+        "status": attempt.status + ("" if attempt.counted else ", not counted"),
         "time": span(took) if took is not None else "",
         "tokens": tokens_of(tokens).removesuffix(" tok") if tokens else "",
         "cost": money(attempt.usage.cost_microusd) if attempt.usage.cost_microusd else "",

@@ -13,6 +13,7 @@ from flowrunner.cli.text import countdown, span
 _TIMELESS = frozenset({"skipped", "excluded", "pending", "retrying"})
 _NEEDS_NAMED = 3
 _SILENT_SECONDS = 60.0
+_DAY_SECONDS = 86_400.0
 
 
 def time_of(row: Row, now: datetime) -> str:
@@ -47,6 +48,8 @@ def _own(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:
             return "" if row.children else _at_work(row, now, canvas)
         case "offered":
             return canvas.join(_tried(row), "no worker has it yet")
+        case "retrying" if row.quota:
+            return f"waits for the quota of {row.quota}{_until(row, now)}"
         case "retrying":
             when = "once the run goes on" if board.status == "paused" else "soon"
             when = f"in {_left(row, now)}" if row.due else when
@@ -85,6 +88,15 @@ def _asked(row: Row, now: datetime) -> str:
 
 def _left(row: Row, now: datetime) -> str:
     return countdown((row.due - now).total_seconds()) if row.due else ""
+
+
+def _until(row: Row, now: datetime) -> str:
+    """Until when, at most; the clock is told where it is today."""
+    if row.due is None:
+        return ", and for the run to go on"
+    at = row.due.astimezone()
+    is_near = (row.due - now).total_seconds() < _DAY_SECONDS
+    return f" until {at.strftime('%H:%M' if is_near else '%Y-%m-%d %H:%M')}, {_left(row, now)}"
 
 
 def _family(board: Board, row: Row, now: datetime, canvas: Canvas) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from flowrunner.cli.board import Board
+from flowrunner.cli.changes import NAMELESS
 from flowrunner.cli.notes import note_of, time_of
 from flowrunner.cli.paint import Canvas
 from flowrunner.cli.rows import Row, counted
@@ -85,6 +86,8 @@ def _row(step: StepRow, asked: Approval | None) -> Row:
     row.needs, row.status, row.attempt = step.needs, _status(step), step.attempt
     row.since, row.ended = step.started_at or step.dispatched_at, step.finished_at
     row.due = step.due_at
+    if step.quota is not None:
+        row.quota = clean(step.quota.provider or NAMELESS)
     row.tokens = step.usage.input_tokens + step.usage.output_tokens
     row.cost = step.usage.cost_microusd
     row.note = clean(f"{step.error.code}: {step.error.message}" if step.error else "")

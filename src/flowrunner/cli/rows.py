@@ -34,6 +34,7 @@ class Row:
 
     *name* is its key, and below its parent what remains of it. *total* members were found, *needed*
     must complete, *dropped* are not run. *doing* is what it was last heard to do, at *heard*.
+    *quota* names whose quota it waits for.
     """
 
     number: int
@@ -53,6 +54,7 @@ class Row:
     ended: datetime | None = None
     due: datetime | None = None
     note: str = ""
+    quota: str = ""
     doing: str = ""
     heard: datetime | None = None
     tokens: int = 0
@@ -68,7 +70,7 @@ class Row:
 
     def begin_anew(self) -> None:
         """Forget how it ended; what it has cost stays."""
-        self.status, self.note, self.doing = "pending", "", ""
+        self.status, self.note, self.quota, self.doing = "pending", "", "", ""
         self.since = self.ended = self.due = self.heard = None
 
 

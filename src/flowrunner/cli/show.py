@@ -146,7 +146,7 @@ def page(seen: Seen, now: datetime, canvas: Canvas, *, whole: bool = False) -> I
 def _failures(board: Board, canvas: Canvas) -> Iterator[str]:
     """Why steps failed, whole: a table may have to cut it, and it is what one came for."""
     bad = [row for row in board.rows.values() if row.status in _BAD and not row.children]
-    failed = [row for row in sorted(bad, key=_weight) if row.note]
+    failed = [row for row in sorted(bad, key=_weight) if row.note and not row.quota]
     if not failed:
         return
     yield ""

@@ -17,7 +17,8 @@ class AttemptLine:
 
     *status* is queued (nobody has it yet), running, retrying (another follows), completed, failed,
     cancelled, or abandoned: its task was lost. *worker* is known while it is held, *claimed_at* of
-    a step's last attempt too: the queue forgets what has left it.
+    a step's last attempt too: the queue forgets what has left it. One that is not *counted* is none
+    of those that the step's policy allows. *record* and *partial* are kept with it.
     """
 
     step_no: int
@@ -36,6 +37,9 @@ class AttemptLine:
     claimed_at: datetime | None
     ended_at: datetime | None
     worker: str | None
+    counted: bool
+    record: Ref | None
+    partial: Ref | None
 
 
 # An attempt begins with step.dispatched and ends with the next event of its step that ends one, if
@@ -67,7 +71,9 @@ SELECT a.step_no, a.attempt, a.generation,
        coalesce((a.said #>> '{losses,replaced_count}')::bigint, 0) AS replaced_count,
        a.at AS dispatched_at,
        coalesce(q.claimed_at, CASE WHEN s.attempt = a.attempt THEN s.started_at END) AS claimed_at,
-       a.end_at AS ended_at, w.name AS worker
+       a.end_at AS ended_at, w.name AS worker,
+       coalesce((a.said->>'counted')::boolean, true) AS counted,
+       a.said->>'record' AS record, a.said->>'partial' AS partial
   FROM a
   JOIN flow_steps s ON s.run_id = %(run_id)s AND s.step_no = a.step_no
   LEFT JOIN tasks t ON t.run_id = s.run_id AND t.step_no = s.step_no AND t.attempt = a.attempt

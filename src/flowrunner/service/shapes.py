@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flowrunner.core.graph import Graph
-from flowrunner.core.model import RunId
+from flowrunner.core.model import FailureClass, RunId
 from flowrunner.db.attempts import AttemptLine
 from flowrunner.db.pages import ReportLine, RunLine, RunPlace
 from flowrunner.db.step_pages import StepLine
@@ -17,6 +17,7 @@ from flowrunner.wire.runs import (
     Attempt,
     ChildCounts,
     ErrorText,
+    QuotaWait,
     ReportBody,
     Run,
     RunRow,
@@ -94,6 +95,7 @@ def step(line: StepLine, around: Surroundings) -> StepRow:
             "waiting_for": tuple(graph.steps[need].key for need in still_open) if waits else (),
             "error": _error(line.error),
             "usage": _spent(line),
+            "quota": _quota(line),
             "phase": root.phase,
             "position": line.item_no,
             "children": _children(line),
@@ -119,6 +121,9 @@ def attempt(line: AttemptLine) -> Attempt:
             "worker": line.worker,
             "has_prompt": line.prompt is not None,
             "has_output": line.output is not None,
+            "counted": line.counted,
+            "has_record": line.record is not None,
+            "has_partial": line.partial is not None,
         }
     )
 
@@ -163,6 +168,13 @@ def _row(line: RunLine) -> dict[str, Any]:
         "generation": line.generation,
         "questions": line.questions,
     }
+
+
+def _quota(line: StepLine) -> QuotaWait | None:
+    error = line.error or {}
+    if not line.delayed or error.get("failure_class") != FailureClass.QUOTA:
+        return None
+    return QuotaWait(provider=error.get("provider"), until=line.due_at)
 
 
 def _children(line: StepLine) -> ChildCounts | None:

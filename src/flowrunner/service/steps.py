@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,12 +93,23 @@ class StepViews:
         return AttemptList(items=tuple(map(shapes.attempt, tried)))
 
     async def get_attempt(self, run_id: RunId, key: str, number: int) -> AttemptDetail:
-        """One attempt with its prompt. Raises NotFoundError."""
+        """One attempt with its prompt, and what was kept beside. Raises NotFoundError."""
         async with connection(self._pool) as conn:
             found = await _attempt(conn, run_id, key, number)
-            prompt = await _body(conn, found.prompt)
-        text = None if prompt is None else prompt.decode(errors="replace")
-        return AttemptDetail(**shapes.attempt(found).model_dump(), step=key, prompt=text)
+            wanted = [ref for ref in (found.prompt, found.record, found.partial) if ref]
+            bodies = await list_payloads(conn, wanted) if wanted else {}
+
+        def text(ref: Ref | None) -> str | None:
+            body = None if ref is None else bodies.get(ref)
+            return None if body is None else body.decode(errors="replace")
+
+        return AttemptDetail(
+            **shapes.attempt(found).model_dump(),
+            step=key,
+            prompt=text(found.prompt),
+            record=json.loads(text(found.record) or "null"),
+            partial=text(found.partial),
+        )
 
     async def output(self, run_id: RunId, key: str, number: int | None) -> Output:
         """What the step said: now, or in attempt *number*. Raises NotFoundError."""

@@ -151,7 +151,9 @@ class Run(RunRow):
 class Attempt(ReplyModel):
     """One try of a step. *generation*: which beginning of the run it belongs to.
 
-    `lost`: its worker died or let go of it. *started_at* is when a worker took it.
+    `lost`: its worker died or let go of it. *started_at* is when a worker took it. One that is not
+    *counted* is none of those that the step's policy allows: it waited for quota, say. It may have
+    a record of how it was run, and what it had said before it failed, its partial answer.
     """
 
     attempt: int
@@ -165,6 +167,16 @@ class Attempt(ReplyModel):
     worker: str | None
     has_prompt: bool
     has_output: bool
+    counted: bool = True
+    has_record: bool = False
+    has_partial: bool = False
+
+
+class QuotaWait(ReplyModel):
+    """Nothing is sent to *provider* (None: not named) before *until*; then the step goes on."""
+
+    provider: str | None
+    until: datetime | None
 
 
 class ChildCounts(ReplyModel):
@@ -179,7 +191,8 @@ class ChildCounts(ReplyModel):
 class StepRow(ReplyModel):
     """One step; *waiting_for* names the needs that have not ended, *worker* who holds it now.
 
-    *delayed*: the next attempt waits until *due_at*; a wait step goes on then. A child names
+    *delayed*: the next attempt waits until *due_at*, and for *quota* where that is why; a wait step
+    goes on then. A child names
     its *parent*, by key, and its *position* in the parent's list or loop; a parent counts its
     *children*. *approval* is the id of the open question of an approval step. *attempts* are there
     if they were asked for.
@@ -205,6 +218,7 @@ class StepRow(ReplyModel):
     finished_at: datetime | None
     worker: str | None
     due_at: datetime | None = None
+    quota: QuotaWait | None = None
     phase: str | None = None
     parent: str | None = None
     position: int | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import JsonValue
+
 from flowrunner.wire.base import ReplyModel
 from flowrunner.wire.runs import Attempt, StepRow
 
@@ -29,10 +31,15 @@ class AttemptList(ReplyModel):
 
 
 class AttemptDetail(Attempt):
-    """*prompt* is what the agent was given, whole."""
+    """*prompt* is what the agent was given, whole; *record* how it was run: gate, version, tools.
+
+    *partial* is what it had said before it failed. It is no answer, and nothing takes it for one.
+    """
 
     step: str
     prompt: str | None
+    record: JsonValue = None
+    partial: str | None = None
 
 
 class StepDetail(StepRow):

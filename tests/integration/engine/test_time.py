@@ -50,7 +50,7 @@ async def test_a_step_is_tried_as_often_as_it_says(
     for attempt in (1, 2, 3):
         await lapse(database, service, run_id)
         (a,) = await dispatcher.take(run_id, "a", attempt=attempt)
-        await service.tasks.report(a.task_id, failed(a, "overloaded", failure_class="quota"))
+        await service.tasks.report(a.task_id, failed(a, "overloaded", failure_class="transient"))
 
     assert await ended(service, run_id) == "failed"
     assert (await told(database, run_id))[-3:] == [

@@ -136,3 +136,36 @@ def test_what_is_not_known_is_no_news() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "counted", "line"),
+    [
+        (
+            {"failure_class": "quota", "provider": "acme"},
+            False,
+            "waits for the quota of acme, 1h30",
+        ),
+        ({"failure_class": "quota"}, False, "waits for the quota of its provider, 1h30"),
+        ({"failure_class": "quota", "provider": "acme"}, None, "try 1 failed, next in 1h30"),
+        ({"failure_class": "contract"}, False, "try 1 failed, next in 1h30"),
+    ],
+    ids=["named", "nameless", "of earlier days", "another class"],
+)
+def test_a_wait_for_quota_is_told_as_one(
+    error: dict[str, Any], *, counted: bool | None, line: str
+) -> None:
+    """F52: with the provider; and once the step is at work again, nothing is left of it."""
+    data: dict[str, Any] = {"attempt": 1, "delay_seconds": 5400.0}
+    data["error"] = {"code": "quota_exhausted", "message": "used up", **error}
+    data |= {} if counted is None else {"counted": counted}
+    board = a_board(
+        (0, "run.started", None, STARTED), (0, "step.dispatched", "scope", {"attempt": 1})
+    )
+
+    (heard,) = told(board, [(5, "step.retrying", "scope", data)])
+    told(board, [(6, "step.dispatched", "scope", {"attempt": 2})])
+
+    assert heard is not None
+    assert line in heard
+    assert board.rows[0].quota == ""
