@@ -129,7 +129,10 @@ def test_stderr_is_scrubbed_byte_by_byte() -> None:
 def test_a_report_keeps_none_in_any_field() -> None:
     """P8, R2-25: the answer, the error and its hint, what was said before, the record's depths."""
     error = TaskError(code="not_authorized", message=f"401 for {KEY}", hint=f"not {KEY}")
-    record: dict[str, Any] = {"denials": [f"execute: echo {KEY}"], "at": {KEY: [1, None, {"deep": KEY}]}}
+    record: dict[str, Any] = {
+        "denials": [f"execute: echo {KEY}"],
+        "at": {KEY: [1, None, {"deep": KEY}]},
+    }
     failed = TaskReport(
         epoch=1, outcome="failed", error=error, partial=f"it is {KEY}", record=record
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from flowrunner.dispatch.gates.gate import OPEN, Gate, wrap
+from flowrunner.evidence.git import tamed
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -23,9 +24,10 @@ SUPERVISOR = Path(__file__).with_name("supervisor.py")
 class AgentCommand:
     """What to start: *argv* begins with an absolute path.
 
-    *env* is the whole environment but for HOME and TMPDIR, which are private to the task; `{HOME}`
-    in a value of it or in *argv* stands for that folder, and *home* is what lies there at first.
-    *stdin* is what the agent reads, or where it reads from; that is closed here once it has it.
+    *env* is the whole environment but for HOME and TMPDIR, which are private to the task, and what
+    keeps git from running what the project's own configuration names; `{HOME}` in a value of it or
+    in *argv* stands for that folder, and *home* is what lies there at first. *stdin* is what the
+    agent reads, or where it reads from; that is closed here once it has it.
     Behind *gate* it may write nothing but HOME and TMPDIR.
     """
 
@@ -95,6 +97,7 @@ async def spawn(
         if isinstance(command.stdin, bytes):
             await asyncio.to_thread(_fill, prompt, command.stdin)
         argv, env = _settle(command, folder)
+        env = {**await asyncio.to_thread(tamed, command.cwd), **env}
         leash_end, leash = _pipe(theirs, ours)
         streams = [_pipe(ours, theirs) for _ in range(3)]
         status_end, stdout_end, stderr_end = (written.fileno() for _, written in streams)

@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,6 +55,14 @@ _SAFE = (
     # GIT_OPTIONAL_LOCKS alone does not keep `git diff` from writing the index.
     "diff.autoRefreshIndex=false",
     "submodule.recurse=false",
+    "gc.auto=0",
+)
+_TAMED = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.pager=cat",
+    "core.sshCommand=false",
+    "diff.autoRefreshIndex=false",
     "gc.auto=0",
 )
 _ENVIRONMENT = {
@@ -138,6 +146,20 @@ def diff(root: Path, base: str, head: str | None, *flags: str) -> bytes | GitFai
         return off
     ends = (base,) if head is None else (base, head)
     return run_git(root, *off, *_DIFF, *_DIFF_TAIL, *flags, *ends, "--")
+
+
+def tamed(root: Path) -> Mapping[str, str]:
+    """Return variables for a git that others start in *root*: what it names is not run by itself.
+
+    Hooks, the file system's monitor, pagers and content filters, that is; others have to be asked
+    for by name.
+    """
+    filters = _filters_off(root)
+    settings = [*_TAMED, *(filters[1::2] if isinstance(filters, tuple) else ())]
+    pairs = [setting.split("=", 1) for setting in settings]
+    keys = {f"GIT_CONFIG_KEY_{number}": name for number, (name, _) in enumerate(pairs)}
+    values = {f"GIT_CONFIG_VALUE_{number}": value for number, (_, value) in enumerate(pairs)}
+    return {"GIT_OPTIONAL_LOCKS": "0", "GIT_CONFIG_COUNT": str(len(pairs)), **keys, **values}
 
 
 def _filters_off(root: Path) -> tuple[str, ...] | GitFailure:

@@ -109,4 +109,6 @@ class Adapter:
     notices: tuple[re.Pattern[str], ...] = ()
     in_band: tuple[re.Pattern[str], ...] = ()
     needs_node: bool = True
+    hides: tuple[str, ...] = ()
+    """Folders of a project that the program would run something from, whatever its options say."""
     extra: Extra | None = None

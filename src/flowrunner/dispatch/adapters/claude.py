@@ -18,15 +18,19 @@ _META = {
 _STREAM = ("--output-format", "stream-json", "--verbose", "--include-partial-messages")
 
 
-def _env(endpoint: Endpoint) -> dict[str, str]:
+def _env(site: Site, endpoint: Endpoint) -> dict[str, str]:
     address = {} if endpoint.base_url is None else {"ANTHROPIC_BASE_URL": endpoint.base_url}
     return {
+        # No git is found there: it asks one for the state of the project, and one that runs the
+        # filters which the project's own configuration names. None of its tools needs a program.
+        "PATH": str(site.node.parent),
         "ANTHROPIC_API_KEY": endpoint.api_key,
         "ANTHROPIC_MODEL": endpoint.model,
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "CLAUDE_CODE_MAX_RETRIES": "1",
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_TELEMETRY": "1",
+        "CLAUDE_CODE_DISABLE_GIT_INSTRUCTIONS": "1",
         **address,
     }
 
@@ -34,7 +38,7 @@ def _env(endpoint: Endpoint) -> dict[str, str]:
 def _acp(site: Site, endpoint: Endpoint) -> Start:
     return Start(
         argv=(str(site.node), site.program(_PACKAGE, "dist", "index.js")),
-        env=_env(endpoint),
+        env=_env(site, endpoint),
         mode="plan",
         meta=_META,
     )
@@ -49,7 +53,7 @@ def _headless(site: Site, endpoint: Endpoint) -> Start:
             "--tools=" + ",".join(_TOOLS),
             *_STREAM,
         ),
-        env=_env(endpoint),
+        env=_env(site, endpoint),
     )
 
 

@@ -14,7 +14,7 @@ _VENDOR = "https://api.openai.com/v1"
 
 
 def _config(endpoint: Endpoint) -> str:
-    """Write TOML; a JSON string is a TOML string. A project's own file is not trusted, nor read."""
+    """Write TOML; a JSON string is a TOML string. Commands do not get the key."""
     return f"""\
 model = {json.dumps(endpoint.model)}
 model_provider = "flowrunner"
@@ -34,6 +34,10 @@ enabled = false
 
 [features]
 plugins = false
+
+[shell_environment_policy]
+ignore_default_excludes = false
+exclude = ["{_KEY}"]
 """
 
 
@@ -52,6 +56,8 @@ CODEX = Adapter(
     start=_acp,
     usage="reply",
     gated_mode="agent-full-access",
+    # The ACP adapter trusts every project, and with it the servers that its file names.
+    hides=(".codex",),
     notices=(re.compile(r"Warning: Model metadata for `[^`\n]*` not found\.[^\n]*\s*"),),
     in_band=(
         re.compile(r'\A\{\s*"error"\s*:'),

@@ -31,6 +31,8 @@ COPILOT = Adapter(
     packages=(_PACKAGE,),
     start=_acp,
     usage="reply",
+    # Its hooks are commands; there is no option that leaves them out.
+    hides=(".github/hooks", ".github/copilot"),
     notices=(
         re.compile(r"Info: Disabled tools: [^\n]*\s*"),
         re.compile(r"Info: Request failed due to a transient API error\. Retrying\.\.\.\s*"),

@@ -15,6 +15,7 @@ from flowrunner.dispatch.acp.turn import AcpTalk, Talk
 from flowrunner.dispatch.adapters.adapter import Adapter, Endpoint, Site, Start
 from flowrunner.dispatch.adapters.installed import check
 from flowrunner.dispatch.adapters.judging import Judgement, judge_turn
+from flowrunner.dispatch.adapters.projects import hidden_from, refuse
 from flowrunner.dispatch.adapters.streamjson import StreamTalk
 from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings, about
 from flowrunner.dispatch.gates.gate import OPEN, Gate
@@ -96,7 +97,7 @@ def converse(
 ) -> Conversation | TaskError:
     """Return a conversation that can be run once, or why there will be none."""
     headless = plan.dialect == "headless"
-    if refusal := check(plan.adapter, plan.site, headless=headless) or _unfit(plan):
+    if refusal := check(plan.adapter, plan.site, headless=headless) or _unfit(plan, task):
         return refusal
     endpoint = replace(plan.endpoint, model=task.model or plan.endpoint.model)
     starting = plan.adapter.headless if headless else plan.adapter.start
@@ -128,6 +129,7 @@ class Place:
 def command_of(task: Task, plan: Plan, start: Start, around: Surroundings) -> AgentCommand:
     """Return what is started; its environment is made of nothing but what is named here."""
     path = f"{plan.site.node.parent}:{around.path}" if plan.adapter.needs_node else around.path
+    hidden = hidden_from(plan.adapter, Path(task.project_root))
     return AgentCommand(
         argv=start.argv,
         env={**around.env(), "PATH": path, **about(task), **start.env},
@@ -135,7 +137,7 @@ def command_of(task: Task, plan: Plan, start: Start, around: Surroundings) -> Ag
         stdin=task.input or b"",
         output_cap=0,
         home={".flowrunner": "", **start.home},
-        gate=plan.gate,
+        gate=replace(plan.gate, hidden=(*plan.gate.hidden, *hidden)),
     )
 
 
@@ -152,10 +154,10 @@ def _talk(task: Task, plan: Plan, start: Start, recorder: Recorder) -> Talk:
     return AcpTalk(opening, recorder)
 
 
-def _unfit(plan: Plan) -> TaskError | None:
+def _unfit(plan: Plan, task: Task) -> TaskError | None:
     if plan.adapter.name == "opencode" and plan.endpoint.base_url is None:
         return TaskError(code="endpoint_missing", message="opencode needs an endpoint's address")
-    return None
+    return refuse(plan.adapter, Path(task.project_root), plan.gate)
 
 
 def _quiet(endpoint: Endpoint, listeners: Listeners) -> Quiet:

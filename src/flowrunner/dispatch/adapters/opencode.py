@@ -1,7 +1,7 @@
 """OpenCode. Its plan mode allows the shell, so tools are permitted by name.
 
-A project's plugins run all the same: only a wall around the agent holds those. Usage is that of the
-last model call.
+A project's plugins run all the same, where the gate cannot hide them. Usage is that of the last
+model call.
 """
 
 from __future__ import annotations
@@ -49,5 +49,10 @@ def _acp(site: Site, endpoint: Endpoint) -> Start:
 
 
 OPENCODE = Adapter(
-    name="opencode", packages=(_PACKAGE,), start=_acp, usage="reply", needs_node=False
+    name="opencode",
+    packages=(_PACKAGE,),
+    start=_acp,
+    usage="reply",
+    needs_node=False,
+    hides=(".opencode",),
 )
