@@ -234,56 +234,6 @@ async def test_a_large_answer_arrives(tmp_path: Path) -> None:
     assert len(played.told("text")) == 20_100_000
 
 
-async def test_the_project_has_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P8, D3-12: neither modules nor settings of it are read, nor those of our environment."""
-    project = a_project(tmp_path)
-    planted = "open('/proc/self/fd/2', 'w').write('PLANTED'); raise SystemExit(1)"
-    for name in ("sitecustomize", "usercustomize", "pydantic_ai", "openai", "json", "flowrunner"):
-        (project / f"{name}.py").write_text(planted, encoding="utf-8")
-    (project / ".env").write_text("OPENAI_BASE_URL=http://127.0.0.1:9/v1\n", encoding="utf-8")
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "OPENAI_BASE_URL"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("PYTHONPATH", str(project))
-    before = sorted(project.iterdir())
-    with an_endpoint(text("Well.")) as endpoint:
-        played = await ask(endpoint.address, project)
-
-    assert played.judgement.report.output == "Well.", played.judgement.report.error
-    assert sorted(project.iterdir()) == before
-
-
-async def test_a_proxy_is_used_where_it_is_named(tmp_path: Path) -> None:
-    """F49: by the settings, and by nothing else."""
-    with an_endpoint(text("By proxy.")) as proxy:
-        address = proxy.address.removesuffix("/v1")
-        played = await ask("http://nowhere.invalid/v1", a_project(tmp_path), proxy=address)
-
-    assert played.judgement.report.output == "By proxy."
-    assert proxy.headers[0]["host"] == "nowhere.invalid"
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"request_limit": 0},
-        {"mcp": {"docs": {"url": "ftp://nowhere"}}},
-        {"unheard": 1},
-        {"ca_file": "/nowhere/ca.pem"},
-    ],
-    ids=["limit", "server", "unknown", "authorities"],
-)
-async def test_settings_that_are_wrong(tmp_path: Path, options: dict[str, Any]) -> None:
-    """P11: they are told before anything is spent, and trying again changes nothing."""
-    with an_endpoint(text("Well.")) as endpoint:
-        played = await ask(endpoint.address, a_project(tmp_path), **options)
-
-    assert failure(played) == ("request_refused", "fatal")
-    error = played.judgement.report.error
-    assert error is not None
-    assert next(iter(options)) in error.message
-    assert endpoint.asked == []
-
-
 async def test_it_is_stopped_in_a_tool(tmp_path: Path) -> None:
     """P12: a search for ever ends with who asked for it."""
     project = a_project(tmp_path)

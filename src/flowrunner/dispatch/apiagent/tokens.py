@@ -6,7 +6,7 @@ import asyncio
 import base64
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -55,15 +55,12 @@ class Bearer(httpx2.Auth):
         rejected: str | None = None
         for _ in range(2):
             async with self._lock:
-                if self._is_stale(rejected):
-                    for address in self._metadata_urls():
-                        if self._token_url is None:
-                            told = yield httpx2.Request("GET", address)
-                            await told.aread()
-                            self._find(address, told)
-                    told = yield self._grant()
+                renewal = self._renewal(rejected)
+                asked = next(renewal, None)
+                while asked is not None:
+                    told = yield asked
                     await told.aread()
-                    self._take(told)
+                    asked = _next(renewal, told)
                 token = self._token
             request.headers["Authorization"] = f"Bearer {token}"
             response = yield request
@@ -71,6 +68,15 @@ class Bearer(httpx2.Auth):
                 return
             rejected = token
         self._fail(PersonNeededError(f"the MCP server {self._name!r} rejects a token just issued"))
+
+    def _renewal(self, rejected: str | None) -> Generator[httpx2.Request, httpx2.Response]:
+        """What has to be asked for a token that is good: nothing, if the one we have may be."""
+        if not self._is_stale(rejected):
+            return
+        for address in self._metadata_urls():
+            if self._token_url is None:
+                self._find(address, (yield httpx2.Request("GET", address)))
+        self._take((yield self._grant()))
 
     def _is_stale(self, rejected: str | None) -> bool:
         is_over = self._ends_at - SKEW_SECONDS <= self._clock()
@@ -133,6 +139,15 @@ class Bearer(httpx2.Auth):
     def _fail(self, failure: Exception) -> None:
         self.failure = failure
         raise failure
+
+
+def _next(
+    renewal: Generator[httpx2.Request, httpx2.Response], told: httpx2.Response
+) -> httpx2.Request | None:
+    try:
+        return renewal.send(told)
+    except StopIteration:
+        return None
 
 
 def _object(response: httpx2.Response) -> dict[str, Any]:
