@@ -16,6 +16,9 @@ from flowrunner.core.graph import StepKind
 from flowrunner.core.model import Failure, FailureClass
 from flowrunner.definitions.definition import Definition
 from flowrunner.definitions.library import Library
+from flowrunner.dispatch.capture import Captured
+from flowrunner.dispatch.outcome import judge
+from flowrunner.dispatch.process import Ended, ProcessLimits
 from flowrunner.engine.answers import parse_answer
 from flowrunner.testing import Fails, Told, rehearse
 from flowrunner.testing.scripts import written
@@ -23,7 +26,8 @@ from flows.rehearsal import FLOWS, step_of
 from flows.scripted import CLEAN, FILES, answer_of
 
 BANDS = ("small", "medium", "large")
-LIMIT = "API Error: 429 rate_limit_error: usage limit reached, resets at 3pm"
+OVERLOADED = "API Error: 529 overloaded_error: Overloaded"
+QUOTA = "API Error: 429 rate_limit_error: usage limit reached, resets at 3pm"
 REFUSAL = "I cannot help with that."
 NOTHING: dict[str, Any] = {
     name: [] for name in ("findings", "statements", "risks", "rulings", "components")
@@ -56,16 +60,17 @@ KINDS: Mapping[str, Kind] = {
     "prose": Kind("praises, without JSON", "I found no problems, great work!"),
     "refusal": Kind("refuses in a sentence", REFUSAL),
     "refusal-in-form": Kind("refuses in the form asked for", {**NOTHING, "summary": REFUSAL}),
-    "limit-as-text": Kind("prints a provider's error, exit code 0", LIMIT),
-    "limit-as-object": Kind(
+    "error-as-text": Kind("prints a provider's error, exit code 0", OVERLOADED),
+    "quota-as-text": Kind("says that its quota is used up, until the end of the run", QUOTA),
+    "error-as-object": Kind(
         "prints a provider's error as JSON",
-        {"type": "error", "error": {"type": "rate_limit_error", "message": LIMIT}},
+        {"type": "error", "error": {"type": "overloaded_error", "message": OVERLOADED}},
     ),
-    "limit-before-object": Kind(
-        "prints a provider's error and an empty object", f"{LIMIT}\n\n```json\n{{}}\n```"
+    "error-before-object": Kind(
+        "prints a provider's error and an empty object", f"{OVERLOADED}\n\n```json\n{{}}\n```"
     ),
-    "limit-in-form": Kind(
-        "prints a provider's error in the form asked for", {**NOTHING, "summary": LIMIT}
+    "error-in-form": Kind(
+        "prints a provider's error in the form asked for", {**NOTHING, "summary": OVERLOADED}
     ),
     "empty-object": Kind("answers an empty object", "{}"),
     "empty-array": Kind("answers an empty array", "[]"),
@@ -96,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
         {**NOTHING, "rulings": [{"finding": "000000000000", "verdict": "refuted"}]},
     ),
 }
-FEW_KINDS = ("exit-1", "wrong-types", "limit-as-text", "nothing-said", "refusal-in-form")
+FEW_KINDS = ("exit-1", "wrong-types", "error-as-text", "nothing-said", "refusal-in-form")
 """One for each way that the run of an agent can go on; the deepest band is given all."""
 
 FEW = {path: text for path, text in FILES.items() if path != "schema.sql"} | {
@@ -107,8 +112,8 @@ FEW = {path: text for path, text in FILES.items() if path != "schema.sql"} | {
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended in which one agent failed."""
+class RunEnd:
+    """How a run ended in which one agent failed: its outcome, or its status if it has none."""
 
     outcome: str
     reasons: str
@@ -160,7 +165,7 @@ def seats(name: str, band: str, projects: Mapping[str, Path]) -> Iterator[tuple[
     yield from ((key, projects["few"]) for key in other if step_of(key) not in known)
 
 
-def end_of(name: str, band: str, seat: tuple[str, Path], kind: str) -> Ended:
+def end_of(name: str, band: str, seat: tuple[str, Path], kind: str) -> RunEnd:
     """Return how the run ends in which the agent of *seat* fails like *kind*.
 
     Kinds of which an attempt cannot be told apart, but by its message, are played once.
@@ -169,11 +174,13 @@ def end_of(name: str, band: str, seat: tuple[str, Path], kind: str) -> Ended:
 
 
 @cache
-def _end_of(name: str, band: str, key: str, root: Path, kind: str) -> Ended:
+def _end_of(name: str, band: str, key: str, root: Path, kind: str) -> RunEnd:
     told = play(name, band, root, {key: KINDS[kind].answer})
+    if told.status != "completed":
+        unfinished = [key for key, step in told.steps.items() if step.status != "completed"]
+        return RunEnd(told.status, " ".join(unfinished))
     reasons = json.loads(json.dumps(told.data))["reasons"]
-    outcome = told.outcome if told.status == "completed" else told.status
-    return Ended(str(outcome), " ".join(map(str, reasons)))
+    return RunEnd(told.outcome, " ".join(map(str, reasons)))
 
 
 @cache
@@ -199,7 +206,8 @@ def judged(name: str, step: str, kind: str) -> object | Failure:
     if isinstance(answer, Fails):
         return Failure(answer.code, answer.message, FailureClass(answer.failure_class))
     text = written(answer)
-    if not text.strip():
-        return Failure("empty_answer", "the agent answered nothing", FailureClass.CONTRACT)
+    ended = Ended(cause="ended", exit_code=0, output=Captured(text))
+    if error := judge(0, ended, ProcessLimits()).error:
+        return Failure(error.code, error.message, FailureClass(error.failure_class))
     (output,) = (each.output for each in FLOWS[name].steps if each.id == step)
     return parse_answer(text, output)

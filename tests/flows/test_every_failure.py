@@ -93,7 +93,9 @@ def test_no_failed_batch_is_a_clean_verdict(
     parts = [key for key in keys if counts[step_of(key)] > 1]
     assert set(map(step_of, parts)) == BATCHED[name]
 
-    for key in parts:
+    # Which of several parts it is makes no difference that the way of failing could show.
+    last = {step_of(key): key for key in parts}
+    for key in parts if kind == "exit-1" else last.values():
         ended = end_of(name, band, (key, projects["many"]), kind)
         member = key.partition("[")[2].removesuffix("]")
         assert ended.outcome != CLEAN[name], key
@@ -108,5 +110,5 @@ def test_a_second_try_that_succeeds_is_no_failure(
     """Else the tests above would hold for flows that distrust everybody."""
     for key in asked(name, band, projects["signs"]):
         good = speaker(name, step_of(key))
-        told = play(name, band, projects["signs"], {key: [KINDS["limit-as-text"].answer, good]})
+        told = play(name, band, projects["signs"], {key: [KINDS["error-as-text"].answer, good]})
         assert (told.outcome, told.steps[key].attempts) == (CLEAN[name], 2), key

@@ -23,6 +23,8 @@ verifiers included, and each way to give none. Other pages: [proof](../proof.md)
 - Every cell was played by the engine's own core, in band `large`, where everybody is asked, with good agents on all other
   seats. An attempt that is made again fails in the same way. **No cell holds the clean outcome, and in each one the report
   names the step among its reasons.**
+- A run that is `failed` has no outcome: its provider had no quota until the run's deadline. One that is back earlier costs no
+  attempt.
 - The tests that assert it (`tests/flows/test_every_failure.py`) make this page, and fail when it is not what they play. They
   play five of the kinds in the other bands, too, and a second try that succeeds: then the outcome is the clean one.
 - The ends of single processes are in `tests/dispatch/test_outcome.py`; seventeen kinds on a whole installation (service,
@@ -70,8 +72,8 @@ def _flow(name: str, projects: Mapping[str, Path]) -> Iterator[str]:
     everybody = dict.fromkeys(step_of(key) for key, _ in seats(name, BAND, projects))
     silent = play(name, BAND, projects["signs"], dict.fromkeys(everybody, KINDS["exit-1"].answer))
     yield f"All are well: `{CLEAN[name]}`. All fail: `{silent.outcome}`.\n"
-    yield "| step | agents | ends as | after |"
-    yield "| --- | --- | --- | --- |"
+    yield "| step | agents | ends as |"
+    yield "| --- | --- | --- |"
     for step in everybody:
         yield from _rows(name, step, projects)
     yield ""
@@ -83,9 +85,11 @@ def _rows(name: str, step: str, projects: Mapping[str, Path]) -> Iterator[str]:
     for kind in KINDS:
         outcomes = sorted({end_of(name, BAND, seat, kind).outcome for seat in mine})
         ends.setdefault(", ".join(f"`{outcome}`" for outcome in outcomes), []).append(kind)
-    for outcome, kinds in ends.items():
-        told = f"all {len(KINDS)} kinds" if len(kinds) == len(KINDS) else ", ".join(kinds)
-        yield f"| {step} | {len(mine)} | {outcome} | {told} |"
+    usual, *others = sorted(ends, key=lambda outcome: -len(ends[outcome]))
+    count = f"all {len(KINDS)}" if not others else f"{len(ends[usual])} of {len(KINDS)}"
+    told = [f"{usual} after {count} kinds"]
+    told += [f"{outcome} after {', '.join(ends[outcome])}" for outcome in others]
+    yield f"| {step} | {len(mine)} | {'; '.join(told)} |"
 
 
 def main() -> None:

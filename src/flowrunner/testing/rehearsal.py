@@ -23,6 +23,9 @@ from flowrunner.definitions.context import Project
 from flowrunner.definitions.definition import Definition
 from flowrunner.definitions.flow import Flow
 from flowrunner.definitions.manifest import plan_launch
+from flowrunner.dispatch.capture import Captured
+from flowrunner.dispatch.outcome import judge
+from flowrunner.dispatch.process import Ended, ProcessLimits
 from flowrunner.engine.accepting import Acceptance
 from flowrunner.engine.bodies import Bodies
 from flowrunner.engine.calls import StepGoneError
@@ -266,13 +269,9 @@ def _report(epoch: int, answer: object) -> TaskReport:
             code=answer.code, message=answer.message, failure_class=answer.failure_class
         )
         return TaskReport(epoch=epoch, outcome="failed", error=error)
-    text = written(answer)
-    if not text.strip():
-        # As a dispatcher reports an agent that said nothing (P9).
-        said = "the agent answered nothing"
-        error = TaskError(code="empty_answer", message=said, failure_class="contract")
-        return TaskReport(epoch=epoch, outcome="failed", error=error)
-    return TaskReport(epoch=epoch, outcome="completed", output=text)
+    # As a dispatcher reports a program that said this and ended well (P9).
+    output = Captured(written(answer))
+    return judge(epoch, Ended(cause="ended", exit_code=0, output=output), ProcessLimits())
 
 
 def _task(view: RunView, number: int, attempt: int, epoch: int) -> ClaimedTask:

@@ -192,6 +192,25 @@ def test_answers_are_judged_as_real_ones(answer: object, code: str) -> None:
     assert (told.status, told.steps["look"].error.split(":")[0]) == ("failed", code)
 
 
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("API Error: 529 Overloaded", "provider_unavailable"),
+        ("I cannot help with that.", "refused"),
+        (" \n", "empty_answer"),
+    ],
+)
+def test_an_excuse_is_no_answer_of_a_step_without_a_schema(answer: str, code: str) -> None:
+    """P9, F11: plain text is judged as a dispatcher judges it; an answer about it is an answer."""
+    flow = a_flow(Step("look", run="Look", retry=1))
+
+    told = rehearse(flow, agents={"look": answer})
+    about = rehearse(flow, agents={"look": f"The log says:\n\n{answer}"})
+
+    assert (told.status, str(told.steps["look"].error).partition(":")[0]) == ("failed", code)
+    assert about.status == "completed"
+
+
 def test_what_is_not_scripted_is_said() -> None:
     """An agent without a script is a mistake of the test, not an empty answer."""
     with pytest.raises(UnscriptedError, match=r"step 'look'.*scripts: other"):
