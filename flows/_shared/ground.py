@@ -18,6 +18,8 @@ from .batches import ALL, Batch, batch
 
 MAX_FILES = 5000
 """Reviewers are handed at most so many files; the report names what is beyond."""
+NAMES_CHARACTERS = 400_000
+"""So much room have their names in a prompt: a project may have long ones, and many."""
 DIFF_CHARACTERS = 100_000
 EXAMPLES = 5
 
@@ -25,7 +27,8 @@ GENERATED = "generated, vendored or locked"
 BINARY = "binary"
 UNREADABLE = "cannot be read"
 BEYOND = f"beyond the first {MAX_FILES} files"
-GAPS = frozenset({UNREADABLE, BEYOND})
+CROWDED = f"beyond {NAMES_CHARACTERS} characters of file names"
+GAPS = frozenset({UNREADABLE, BEYOND, CROWDED})
 """Reasons that leave the review with a hole, unlike files that nobody would review anyway."""
 
 Spans = tuple[tuple[int, int], ...]
@@ -107,10 +110,14 @@ def _sort_out(
     """Return what is handed out, program text first, and what is not."""
     handed: list[str] = []
     left: dict[str, list[str]] = {}
+    room = NAMES_CHARACTERS
     for file in sorted(files, key=lambda f: (not f.is_source, not f.is_test, f.path)):
         if file.status == "deleted":
             continue
         reason = _reason(root, file.path) or (BEYOND if len(handed) == MAX_FILES else None)
+        if reason is None:
+            room -= len(file.path)
+            reason = CROWDED if room < 0 else None
         (handed if reason is None else left.setdefault(reason, [])).append(file.path)
     left_out = (
         LeftOut(reason=reason, count=len(paths), examples=tuple(paths[:EXAMPLES]))

@@ -38,7 +38,7 @@ ruling counts as none.
 4. `unverified` is a good answer if you cannot decide."""
 
 ANSWER = """\
-End your answer with one JSON object in this form, one ruling per claim, and nothing after it:
+Your answer is one JSON object with one ruling per claim, for example:
 
 ```json
 {

@@ -43,7 +43,7 @@ in a situation that will occur.
 When in doubt between two, take the milder one and say what would make it the other."""
 
 ANSWER = """\
-End your answer with one JSON object in this form, and nothing after it:
+Your answer is one JSON object, for example:
 
 ```json
 {

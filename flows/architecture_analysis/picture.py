@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowrunner import Context
 from flowrunner.definitions.prompts import fence
+from flowrunner.wire.findings import Untold
 
 from .._shared.seats import Form, Seat, seat_by
 from .._shared.wording import READ_ONLY, material, scope_block
@@ -27,7 +28,7 @@ LENSES = {
 }
 
 ANSWER = """\
-End your answer with one JSON object in this form, and nothing after it:
+Your answer is one JSON object, for example:
 
 ```json
 {
@@ -56,7 +57,7 @@ class Picture(BaseModel):
     advice: tuple[str, ...] = Field(default=(), max_length=50)
     deferred: tuple[Deferred, ...] = Field(default=(), max_length=100)
     summary: str = Field(default="", max_length=4000)
-    model_asked: bool = True
+    model_asked: Untold = True
     truncated: bool = False
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowrunner import Context
 from flowrunner.definitions.prompts import fence
-from flowrunner.wire.findings import Line, Path
+from flowrunner.wire.findings import Line, Path, Untold
 
 from .._shared.seats import Form, Seat, seat_by
 from .._shared.wording import EVIDENCE, READ_ONLY, material, scope_block
@@ -26,7 +26,7 @@ Others have analysed the project in your working directory. Weigh what they foun
 that follow from it, the gravest first, at most 20."""
 
 ANSWER = """\
-End your answer with one JSON object in this form, and nothing after it:
+Your answer is one JSON object, for example:
 
 ```json
 {
@@ -82,7 +82,7 @@ class Risks(BaseModel):
     risks: tuple[Risk, ...] = Field(max_length=100)
     deferred: tuple[Deferred, ...] = Field(default=(), max_length=100)
     summary: str = Field(default="", max_length=4000)
-    model_asked: bool = True
+    model_asked: Untold = True
     truncated: bool = False
 
 

@@ -31,7 +31,7 @@ five whole lines. A statement without a true quotation is thrown away.
 6. At most 40 statements per page; the gravest first."""
 
 ANSWER = """\
-End your answer with one JSON object in this form, and nothing after it:
+Your answer is one JSON object, for example:
 
 ```json
 {

@@ -90,9 +90,10 @@ class Template:
 def fence(text: str, *, nonce: str, label: str, cap: int) -> str:
     """Mark *text* as something quoted, not said: it cannot hold the nonce that ends the quote.
 
-    An agent reads the nonce in its own prompt and may be talked into repeating it.
+    An agent reads the nonce in its own prompt and may be talked into repeating it, or into writing
+    it in capitals, which a reader takes for the same.
     """
-    text = _cut(text.replace(nonce, "[nonce]"), cap)
+    text = _cut(re.sub(re.escape(nonce), "[nonce]", text, flags=re.IGNORECASE), cap)
     return f"<<{label} {nonce}>>\n{text}\n<<end {nonce}>>"
 
 

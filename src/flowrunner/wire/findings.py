@@ -6,9 +6,12 @@ from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 Path = Annotated[str, Field(min_length=1, max_length=1024)]
 Line = Annotated[int, Field(ge=1, le=10_000_000)]
+Untold = SkipJsonSchema[bool]
+"""What an answer may say and no model is asked: it is true of each of them."""
 
 
 class Severity(StrEnum):
@@ -55,7 +58,7 @@ class Answer(BaseModel):
     findings: tuple[Claim, ...] = Field(max_length=500)
     summary: str = Field(default="", max_length=4000)
     reviewed_files: tuple[Path, ...] = Field(default=(), max_length=10_000)
-    model_asked: bool = True
+    model_asked: Untold = True
     truncated: bool = False
 
 
@@ -88,7 +91,7 @@ class Rulings(BaseModel):
 
     rulings: tuple[Ruling, ...] = Field(max_length=500)
     summary: str = Field(default="", max_length=4000)
-    model_asked: bool = True
+    model_asked: Untold = True
 
 
 class Citation(StrEnum):

@@ -103,6 +103,24 @@ async def test_every_problem_is_told_to_the_agent_and_mended(
     ]
 
 
+async def test_the_agent_is_told_more_than_people_are(
+    replicas: Replicas, dispatcher: Dispatcher, tmp_path: Path
+) -> None:
+    """F7, P11: all problems, up to a bound that is said, one line each; the error names the first."""
+    step = agent("a", output=Found, produces=Produces(citations=True))
+    service = await replicas.start(a_library(a_flow(step)))
+    run_id = await launch(service, project_root=tmp_path)
+    bad = [{"file": f"{n}.py", "line": 1, "quote": "x\ny = 1"} for n in range(60)]
+
+    await answered(service, dispatcher, run_id, json.dumps({"claims": bad}))
+
+    (second,) = await dispatcher.take(run_id, "a", attempt=2)
+    told_so = [line for line in prompt_of(second).splitlines() if line.startswith("- ")]
+    assert told_so[-1] == "- and 10 more"
+    assert told_so[-2] == "- /claims/49: 49.py, line 1: the project has no such file"
+    assert len(told_so) == 51
+
+
 def raising(_ctx: Context, _answer: Found) -> Sequence[str]:
     raise LookupError("no idea")
 

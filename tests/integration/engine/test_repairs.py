@@ -199,6 +199,24 @@ async def test_a_round_survives_the_death_of_everybody(
     assert "(it was sent back 2 times before)" in message
 
 
+async def test_nothing_is_worded_for_an_attempt_that_is_over(
+    replicas: Replicas, database: Database, dispatcher: Dispatcher
+) -> None:
+    """P2, F7: a zombie's wrong answer is on record as refused, and asks nobody anything."""
+    service = await replicas.start(a_library(a_flow(asked())))
+    run_id = await launch(service)
+    (zombie,) = await dispatcher.take(run_id, "a")
+    await dispatcher.die()
+    other = await a_dispatcher(database)
+    async with other.conn:
+        await other.take(run_id, "a", attempt=2)
+        await service.residents.report(run_id, 0, 1, done(zombie, WRONG))
+
+    assert "a#1 rejected: errored" in await told(database, run_id)
+    words = "SELECT count(*) FROM payloads WHERE position('could not be taken'::bytea IN body) > 0"
+    assert await database.value(words) == 0
+
+
 async def test_the_same_report_twice_makes_one_round(
     replicas: Replicas, database: Database, dispatcher: Dispatcher
 ) -> None:

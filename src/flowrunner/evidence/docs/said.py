@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from flowrunner.evidence.docs.statements import Kind, Statement
 from flowrunner.evidence.text import visible
-from flowrunner.wire.findings import Line, Path
+from flowrunner.wire.findings import Line, Path, Untold
 
 About = Literal["path", "command", "setting", "name", "example", "behaviour", "number", "other"]
 ABOUT: Mapping[Kind, About] = {
@@ -42,7 +42,7 @@ class Extract(BaseModel):
     statements: tuple[Said, ...] = Field(max_length=1000)
     pages_read: tuple[Path, ...] = Field(default=(), max_length=10_000)
     summary: str = Field(default="", max_length=4000)
-    model_asked: bool = True
+    model_asked: Untold = True
     truncated: bool = False
 
 
