@@ -15,7 +15,7 @@ import psycopg
 
 LEASE, SAFE, PAUSE = 30.0, 20.0, 2.0
 CLAIM = "SELECT task_id, epoch, mode_id, project_root, input FROM claim_v1(%s, '{default}', 1)"
-REPORT = "SELECT report_v1(%s, %s, %s, %s, %s)"
+REPORT = "SELECT report_v2(%s, %s, %s, %s, %s)"
 
 
 class Dispatcher:
@@ -72,7 +72,7 @@ class Dispatcher:
             self.conn.execute(REPORT, (task, epoch, "failed", None, json.dumps(error)))
 
     def renew(self, held: list[int]) -> tuple[bool, list[int]]:
-        query = "SELECT known, lost FROM renew_v1(%s, %s, %s)"
+        query = "SELECT known, lost FROM renew_v2(%s, %s, %s)"
         known, lost = self.conn.execute(query, (self.me, LEASE, held)).fetchone() or (False, held)
         return known, lost
 

@@ -80,7 +80,7 @@ async def test_a_worker_nobody_knows_starts_over(
         await service.runs.cancel(run_id, "enough", "test")
 
 
-@pytest.mark.parametrize("marker", ["claim_v1", "report_v1", "renew_v1", "register_worker_v1"])
+@pytest.mark.parametrize("marker", ["claim_v1", "report_v2", "renew_v2", "register_worker_v1"])
 @pytest.mark.parametrize("fate", ["question_lost", "answer_lost"])
 async def test_a_lost_call_changes_nothing(
     replicas: Replicas, proxy: Proxy, tmp_path: Path, marker: str, fate: str

@@ -15,18 +15,8 @@ from typing import Any, Self, TypeAlias, cast
 import psycopg
 
 from flowrunner.db import apply as db_apply
-from flowrunner.db import (
-    events,
-    launch,
-    pauses,
-    payloads,
-    queue,
-    results,
-    runs,
-    stalls,
-    timers,
-    workers,
-)
+from flowrunner.db import events, launch, payloads, queue, results, runs, stalls, timers, workers
+from flowrunner.db import pauses as db_pauses
 from flowrunner.db.pool import Pool
 from flowrunner.dispatch import sql as dispatch_sql
 from simulation import applying, laws_of_rows, leasing, looking
@@ -290,8 +280,8 @@ STATEMENTS: Mapping[str, Statement] = {
     workers.REGISTER: _register,
     workers.RENEW: lambda t, a: [leasing.renew(t, a["worker"], a["lease"], a["held"])],
     workers.DEREGISTER: _deregister,
-    pauses.PAUSE_PROVIDER: _pause_provider,
-    pauses.DELETE_PAST_PAUSES: lambda _, __: (),
+    db_pauses.PAUSE_PROVIDER: _pause_provider,
+    db_pauses.DELETE_PAST_PAUSES: lambda _, __: (),
     queue.CLAIM: lambda t, a: leasing.claim(t, a["worker"], a["queues"], a["count"]),
     queue.RELEASE: lambda t, a: [(leasing.release(t, a["worker"], a["epochs"]),)],
     queue.RELEASE_UNKNOWN: lambda t, a: [(leasing.release_unknown(t, a["worker"], a["held"]),)],

@@ -32,7 +32,7 @@ QUIET: dict[str, Any] = {
     "renew_seconds": 60,
 }
 BACKGROUND = re.compile(
-    "flow_timers|expires_at|task_results|live_runs|renew_v1|partitions_v1|set_config"
+    "flow_timers|expires_at|task_results|live_runs|renew_v2|partitions_v1|set_config"
 )
 WIDE = a_flow(*(agent(f"w{n}") for n in range(100)), agent("z", *(f"w{n}" for n in range(100))))
 PAIR = a_flow(agent("a"), agent("b", "a"), name="pair")

@@ -131,7 +131,7 @@ SAID = [
     "register_worker_v1",
     "claim_v1",
     "release_unknown_v1",
-    "renew_v1",
+    "renew_v2",
     "apply_v2",
     "launch_v2",
     "m.input_ref, m.nonce",
