@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "FLOWRUNNER_"
 
 Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Settings(BaseSettings):
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     """Where `make agents` installs coding agents."""
     wall: Literal["strict", "tool-level"] = "strict"
     """Where no gate keeps agents from writing: run none, or trust their own read-only modes."""
+    agent_ports: Annotated[tuple[Port, ...] | None, NoDecode] = None
+    """All that agents may connect to by TCP, such as 443; unset: any. Separated by ','."""
     on_change: Literal["fail", "note"] = "fail"
     """Where the project changed while an agent ran whose gate was proved to forbid it: fail the
     step, or keep its answer and note the change with the attempt."""
@@ -97,7 +100,7 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: Any) -> Any:
         return _split(value, os.pathsep)
 
-    @field_validator("hosts", "tokens", "queues", mode="before")
+    @field_validator("hosts", "tokens", "queues", "agent_ports", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return _split(value, ",")

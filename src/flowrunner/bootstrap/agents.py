@@ -42,7 +42,7 @@ def make_kit(settings: Settings) -> Kit:
         room=room,
         agents=agents,
         limits=_limits(settings),
-        wall=Wall(settings.wall, room, around.path, hidden=hidden),
+        wall=Wall(settings.wall, room, around.path, ports=settings.agent_ports, hidden=hidden),
         site=site_of(settings.agents_dir),
         environment=own,
         leave_out=(_home(settings),),

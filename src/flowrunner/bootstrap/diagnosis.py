@@ -16,7 +16,6 @@ from flowrunner.bootstrap.database import Addresses, reach_database
 from flowrunner.bootstrap.service import find_flows
 from flowrunner.core.errors import FlowRunnerError, InvalidInputError
 from flowrunner.db import migrations, standing
-from flowrunner.dispatch.gates.gate import REQUIRED
 from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.preflight import check_agent
 from flowrunner.settings import Settings, unknown_variables
@@ -89,7 +88,7 @@ def _wall(kit: Kit) -> Finding:
     """Without a gate nothing runs, or the operator has taken the risk upon himself."""
     assert kit.wall is not None  # noqa: S101  # `make_kit` builds one
     found = asyncio.run(kit.wall.detected())
-    best = next((each for each in found if each.holds and each.gate.rights >= REQUIRED), None)
+    best = next((each for each in found if each.holds and each.gate.is_enough), None)
     if best is not None:
         uncovered = ", ".join(sorted(best.gate.uncovered)) or "nothing"
         return Finding("gate", "ok", f"{best.gate.name}; not covered: {uncovered}")

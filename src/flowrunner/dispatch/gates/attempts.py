@@ -37,6 +37,8 @@ class Plan(TypedDict):
     outside: list[str]
     devices: list[str]
     decoy: int
+    port: int
+    """Where somebody listens, and nobody may be reached."""
     secret: str
     """A file in a folder that is hidden."""
 
@@ -88,6 +90,8 @@ def _all(plan: Plan) -> Iterator[Attempt]:
     nonce = plan["nonce"]
     yield "abstract_sockets", "connect", "this machine", lambda: _connect(nonce)
     yield "hidden", "read", plan["secret"], lambda: bool(Path(plan["secret"]).read_bytes())
+    port = plan["port"]
+    yield "tcp", "connect", f"port {port}", lambda: _reach(port)
     yield from _on_decoy(plan["decoy"], nonce)
 
 
@@ -192,6 +196,11 @@ def _open(path: Path, flags: int) -> bool:
 def _connect(nonce: str) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"\0{nonce}")
+
+
+def _reach(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=2.0):
+        pass
 
 
 def _link_to_root(path: Path) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from flowrunner.dispatch.gates import landlock
@@ -31,12 +32,12 @@ def candidates(path: str) -> tuple[Gate, ...]:
     return (*stacks, *boxes, Gate(landlock=abi))
 
 
-def detect(room: Path, path: str) -> tuple[ProbeResult, ...]:
+def detect(room: Path, path: str, ports: tuple[int, ...] | None = None) -> tuple[ProbeResult, ...]:
     """Try out every gate there is, for people to read. Takes about a second; blocking.
 
     Gates that are missing are in the answer, with the reason.
     """
-    found = [try_out(gate, room) for gate in candidates(path)]
+    found = [try_out(replace(gate, ports=ports), room) for gate in candidates(path)]
     return (*found, *missing([result.gate for result in found], room))
 
 

@@ -29,7 +29,7 @@ def main() -> NoReturn:
         kernel.renounce()
         if abi:
             private = landlock.PRIVATE_DEVICES if place["has_own_devices"] else ()
-            landlock.restrict(abi, writable, (*landlock.DEVICES, *private))
+            landlock.restrict(abi, writable, (*landlock.DEVICES, *private), place["ports"])
 
     try:
         _close_descriptors()

@@ -43,11 +43,13 @@ class Right(StrEnum):
     """Reach sockets of this machine that have no file."""
     HIDDEN = "hidden"
     """Find what the worker hides: the service's folders, keys, sockets of other programs."""
+    TCP = "tcp"
+    """Connect by TCP to ports that the operator did not name."""
 
 
 REQUIRED = frozenset({Right.CONTENT, Right.TRUNCATION, Right.OUTSIDE, Right.MEMORY})
 """Without these a gate is none, and `strict` does not run."""
-_OF_NAMESPACES = frozenset(Right) - {Right.ABSTRACT_SOCKETS}
+_OF_NAMESPACES = frozenset(Right) - {Right.ABSTRACT_SOCKETS, Right.TCP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,8 @@ class Gate:
     """The ABI that is asked for."""
     hidden: tuple[str, ...] = field(default=(), compare=False)
     """Places that an agent finds empty; Landlock alone cannot hide."""
+    ports: tuple[int, ...] | None = None
+    """All that can be connected to by TCP, from Landlock 4 on; None: whatever answers."""
 
     @property
     def name(self) -> str:
@@ -75,7 +79,15 @@ class Gate:
     def rights(self) -> frozenset[Right]:
         """Return what it claims to take away; a probe shows whether it does."""
         boxed = _OF_NAMESPACES if self.bubblewrap or self.namespaces else frozenset[Right]()
-        return boxed | _of_landlock(self.landlock)
+        rights = boxed | _of_landlock(self.landlock)
+        limits_tcp = self.ports is not None and self.landlock >= landlock.CONNECTS
+        return rights | {Right.TCP} if limits_tcp else rights
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether it claims all that `strict` and the operator ask for."""
+        asked = REQUIRED if self.ports is None else REQUIRED | {Right.TCP}
+        return self.rights >= asked
 
     @property
     def uncovered(self) -> frozenset[Right]:
@@ -98,6 +110,7 @@ def wrap(
         "hidden": gate.hidden,
         "namespaces": gate.namespaces,
         "landlock": gate.landlock,
+        "ports": gate.ports,
         "has_own_devices": bool(gate.bubblewrap or gate.namespaces),
     }
     inner = (*program(_ENTER), json.dumps(place), *argv)

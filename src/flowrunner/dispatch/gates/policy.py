@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate
+from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate, Right
 from flowrunner.dispatch.gates.probe import ProbeResult
 from flowrunner.wire.tasks import TaskError
 
@@ -33,7 +33,7 @@ class Refusal:
 def choose(policy: Policy, found: Sequence[ProbeResult]) -> Gate | Refusal:
     """Return the gate that covers most of those that hold; the first of equals."""
     holding = [result.gate for result in found if result.holds]
-    enough = [gate for gate in holding if gate.rights >= REQUIRED]
+    enough = [gate for gate in holding if gate.is_enough]
     match policy:
         case "strict":
             return _widest(enough) if enough else _refusal(found)
@@ -57,7 +57,8 @@ def _refusal(found: Sequence[ProbeResult]) -> Refusal:
 
 
 def _why_not(result: ProbeResult) -> str:
-    missing = REQUIRED - result.gate.rights
+    asked = REQUIRED if result.gate.ports is None else REQUIRED | {Right.TCP}
+    missing = asked - result.gate.rights
     if result.holds and missing:
         return f"holds, but does not cover {', '.join(sorted(missing))}"
     return result.told()

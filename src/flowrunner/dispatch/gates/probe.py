@@ -100,7 +100,7 @@ def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
     targets = tuple(targets_in(project))
     before = signatures(targets)
     nonce = f"flowrunner-probe-{secrets.token_hex(8)}"
-    with _private(room) as (home, scratch), _decoy(nonce) as decoy, _listening(nonce):
+    with _private(room) as (home, scratch), _decoy(nonce) as decoy, _listening(nonce) as port:
         secret = _secret_beside(home)
         through = replace(gate, hidden=(*gate.hidden, str(secret.parent)))
         outside = outside_of(project, room)
@@ -112,6 +112,7 @@ def _probe(gate: Gate, project: Path, room: Path) -> ProbeResult:
             "outside": outside,
             "devices": disks(),
             "decoy": decoy.pid,
+            "port": port,
             "secret": str(secret),
         }
         argv = (*program(_ATTEMPTS), json.dumps(plan))
@@ -244,12 +245,12 @@ def _decoy(nonce: str) -> Generator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def _listening(nonce: str) -> Generator[None]:
-    """A socket without a file, as other programs of this machine may have."""
-    with socket.socket(socket.AF_UNIX) as server:
+def _listening(nonce: str) -> Generator[int]:
+    """A socket without a file, and a port, as other programs of this machine may have."""
+    with socket.socket(socket.AF_UNIX) as server, socket.create_server(("127.0.0.1", 0)) as more:
         server.bind(f"\0{nonce}")
         server.listen()
-        yield
+        yield int(more.getsockname()[1])
 
 
 def _secret_beside(home: Path) -> Path:

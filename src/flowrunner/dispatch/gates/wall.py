@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from flowrunner.dispatch.gates.detection import candidates, detect, missing, try_out
-from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate
+from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.gates.hiding import coverable
 from flowrunner.dispatch.gates.places import mounts_below
 from flowrunner.dispatch.gates.policy import Policy, Refusal, choose
@@ -43,6 +43,7 @@ class Closed:
             "policy": self.policy,
             "proved": [right.value for right in sorted(self.proof.proved)],
             "claimed_untried": [right.value for right in sorted(self.proof.untried)],
+            "ports": None if gate.ports is None else list(gate.ports),
             "uncovered": [right.value for right in sorted(gate.uncovered)],
             "probe": self.proof.told() if gate != OPEN else "no gate: nothing was probed",
             "probe_seconds": self.proof.seconds,
@@ -65,7 +66,8 @@ class Wall:
 
     *room* is where tasks have their private folders; *path* is where programs are looked for.
     *gates* are tried in their order; None: all that this machine seems to have, the best first.
-    *hidden* are places that no agent gets to see, where its gate can hide.
+    *hidden* are places that no agent gets to see, where its gate can hide. *ports* are all that
+    agents may connect to by TCP; None: any.
     """
 
     def __init__(
@@ -76,10 +78,12 @@ class Wall:
         *,
         gates: Sequence[Gate] | None = None,
         hidden: Sequence[Path] = (),
+        ports: Sequence[int] | None = None,
     ) -> None:
         self.policy: Policy = policy
         self._gates = gates
         self._hidden = tuple(hidden)
+        self._ports = None if ports is None else tuple(ports)
         self._room = room
         self._path = path
         self._lock = asyncio.Lock()
@@ -88,7 +92,7 @@ class Wall:
 
     async def detected(self) -> tuple[ProbeResult, ...]:
         """Return what this machine has, also what does not work here and why."""
-        return await asyncio.to_thread(detect, self._room, self._path)
+        return await asyncio.to_thread(detect, self._room, self._path, self._ports)
 
     async def guard(self, command: AgentCommand) -> Guarded | Refusal:
         """Return *command* behind the gate for its directory, or why it may not run."""
@@ -114,9 +118,9 @@ class Wall:
         gates = candidates(self._path) if self._gates is None else self._gates
         programs = map(Path, self._path.split(os.pathsep))
         hidden = await asyncio.to_thread(coverable, self._hidden, (project, *programs))
-        for gate in (replace(gate, hidden=hidden) for gate in gates):
+        for gate in (replace(gate, hidden=hidden, ports=self._ports) for gate in gates):
             results.append(await self._try(gate, project))
-            if results[-1].holds and gate.rights >= REQUIRED:
+            if results[-1].holds and gate.is_enough:
                 break
         else:
             results += missing([result.gate for result in results], self._room)
