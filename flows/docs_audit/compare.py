@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, ConfigDict
 
 from flowrunner import Context
-from flowrunner.evidence.citations import is_supported, relative_name
+from flowrunner.evidence.citations import check_citation, is_supported, relative_name
 from flowrunner.evidence.docs.said import Extract, Said
 from flowrunner.evidence.folding import fold
 from flowrunner.evidence.tree import Tree
@@ -44,9 +44,11 @@ def compare(ctx: Context) -> Compared:
     ledger = ctx.result("survey", Ledger)
     if ledger is None:
         raise ValueError("there are no pages to compare with")
-    tree = ledger.ground.tree(ctx.project.root)
+    bare = ledger.ground.tree(ctx.project.root)
     answers = tuple(outputs_of(ctx, extract.STEP, Extract))
     said = [each for answer in answers for each in answer.statements]
+    cited = {name for each in said if (name := relative_name(bare, each.file)) is not None}
+    tree = ledger.ground.tree(ctx.project.root, cited)
     left = [each for each in said if not _is_covered(each, ledger, tree)]
     found = _folded([*left, *ledger.open], tree)
     held = [finding for finding in found if is_supported(finding.citation)]
@@ -76,7 +78,9 @@ def _is_covered(said: Said, ledger: Ledger, tree: Tree) -> bool:
     """Return whether code has judged a statement of that kind on one of these lines."""
     name = relative_name(tree, said.file)
     lines = ledger.judged.get(f"{said.about} {name}", ())
-    return any(said.line_start <= line <= (said.line_end or said.line_start) for line in lines)
+    is_there = any(said.line_start <= line <= (said.line_end or said.line_start) for line in lines)
+    # What code has judged there is nothing that a page does not say.
+    return is_there and is_supported(check_citation(said, tree))
 
 
 def _folded(said: Iterable[Said], tree: Tree) -> list[Finding]:

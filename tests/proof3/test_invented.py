@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from flowrunner.core.model import Failure
 from flowrunner.evidence.citations import locate, relative_name
 from flowrunner.evidence.tree import Tree, pin_tree
 from flows.rehearsal import Rehearsal, rehearse, step_of
 from proof3 import liar
 from proof3.inventions import INVENTED
-from proof3.reading import Tally, complaints, misruled, untold
+from proof3.reading import SUPPORTED, Tally, complaints, misruled, untold
 from proof3.shop import a_shop, this_repository
 from proof3.source import Source
 from proof3.truths import TRUE
@@ -89,6 +90,70 @@ def test_exactly_the_invented_citations_are_flagged(shop: Path, band: str) -> No
 def test_they_are_flagged_in_this_very_repository(repository: Path, band: str, count: int) -> None:
     """F-02, P9: the same among more than a thousand files, of which many hold the same lines."""
     assert judged(band, range(100, 100 + count), repository).claims["invented"] > 0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_statements_that_no_page_makes_are_set_aside(shop: Path, seed: int) -> None:
+    """F-02, P9: of what a reader wrote down exactly the invented is examined by nobody."""
+    source = Source(shop, ["docs/answers.md", "docs/guide.md"])
+    said = liar.review(seed, "reader", source)
+    statements = [_of(each, says=each.claim["title"], about="path") for each in said]
+    answer = {"statements": statements, "pages_read": source.files, "summary": "Read."}
+
+    run = _with_one_answer("docs-audit", "extract", answer, shop)
+
+    report = report_of(run)
+    assert _titles(report["invented"]) == _titles(invented := [e for e in said if e.is_invented])
+    assert _titles(report["undecided"]) == _titles(e for e in said if not e.is_invented)
+    assert f"{len(invented)} statements of 'extract' have a quotation that no page has" in " ".join(
+        report["reasons"]
+    )
+    asked = [text for key, text in run.prompts.items() if step_of(key) == "examine"]
+    assert asked
+    assert not any(each.claim["title"] in text for each in invented for text in asked)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_risks_with_an_invented_place_do_not_count(shop: Path, seed: int) -> None:
+    """F-02, P9: exactly they are flagged, and no verifier is asked about them."""
+    source = Source(shop, [file for file in pin_tree(shop).files if file != "web/logo.png"])
+    said = liar.review(seed, "analyst", source)
+    scales = {"likelihood": "high", "impact": "high"}
+    risks = [_of(each, title=each.claim["title"], **scales) for each in said]
+
+    run = _with_one_answer(
+        "architecture-analysis", "risk", {"risks": risks, "summary": "Risky."}, shop
+    )
+
+    named = [each["finding"] for each in report_of(run)["risks"] if each["source"] == "risk"]
+    flagged = [each for each in named if each["citation"] not in SUPPORTED]
+    assert _titles(flagged) == _titles(invented := [e for e in said if e.is_invented])
+    assert _titles(named) == _titles(said)
+    assert f"risks with a quotation that is not there: {len(invented)}" in report_of(run)["reasons"]
+
+
+def _of(said: liar.Said, **more: str) -> dict[str, Any]:
+    place = {name: said.claim[name] for name in ("file", "line_start", "quote")}
+    last = {"line_end": said.claim["line_end"]} if "line_end" in said.claim else {}
+    return {**place, **last, **more}
+
+
+def _titles(told: Iterable[Any]) -> list[str]:
+    return sorted(
+        each.claim["title"] if isinstance(each, liar.Said) else each["claim"]["title"]
+        for each in told
+    )
+
+
+def _with_one_answer(name: str, step: str, answer: Mapping[str, Any], root: Path) -> Rehearsal:
+    """Play a flow in which one step answers, and nobody else."""
+
+    def answers(key: str) -> str | Failure:
+        if step_of(key) == step:
+            return json.dumps(answer)
+        return Failure("agent_failed", "the agent ended with exit code 1")
+
+    return rehearse(root, answers, band="large", name=name)
 
 
 @pytest.mark.parametrize("kind", sorted({**TRUE, **INVENTED}))
