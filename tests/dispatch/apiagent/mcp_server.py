@@ -37,6 +37,8 @@ class Issuer:
 
     grants: Sequence[Grant]
     address: str = ""
+    name: str = ""
+    """Who it says it is, if not who it is."""
     asked: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
     logins: list[str] = field(default_factory=list[str])
 
@@ -53,7 +55,8 @@ class Issuer:
         return JSONResponse(told, status)
 
     async def _about(self, _request: Request) -> Response:
-        return JSONResponse({"issuer": self.address, "token_endpoint": f"{self.address}/token"})
+        name = self.name or self.address
+        return JSONResponse({"issuer": name, "token_endpoint": f"{self.address}/token"})
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Docs:
 
     accepts: Callable[[str], bool] | None = None
     address: str = ""
+    twin: str | None = None
+    """Another name of the first tool."""
     tokens: list[str] = field(default_factory=list[str])
     called: list[str] = field(default_factory=list[str])
 
@@ -84,6 +89,8 @@ class Docs:
 
         server.add_tool(look_up)
         server.add_tool(fail)
+        if self.twin is not None:
+            server.add_tool(look_up, name=self.twin)
         return server.streamable_http_app()
 
     def _auth(self, address: str) -> AuthSettings | None:
@@ -98,9 +105,11 @@ class Docs:
 
 
 @contextmanager
-def docs(accepts: Callable[[str], bool] | None = None) -> Generator[Docs]:
+def docs(
+    accepts: Callable[[str], bool] | None = None, *, twin: str | None = None
+) -> Generator[Docs]:
     """Run the MCP server."""
-    found = Docs(accepts)
+    found = Docs(accepts, twin=twin)
     with served(found.app):
         yield found
 

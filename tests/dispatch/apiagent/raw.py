@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +48,9 @@ class Program:
 
 
 @contextmanager
-def a_program(folder: Path, address: str, **options: Any) -> Generator[Program]:
+def a_program(
+    folder: Path, address: str, env: Mapping[str, str] | None = None, **options: Any
+) -> Generator[Program]:
     """Start it for the project at *folder*; it is gone at the end."""
     settings = folder.parent / "settings.json"
     told = {"model": "scripted", "base_url": address, **options}
@@ -59,7 +61,7 @@ def a_program(folder: Path, address: str, **options: Any) -> Generator[Program]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env={"PATH": os.defpath, "HOME": str(folder.parent), KEY: "sk-raw"},
+        env={"PATH": os.defpath, "HOME": str(folder.parent), KEY: "sk-raw", **(env or {})},
     )
     with process:
         assert process.stdin is not None

@@ -61,6 +61,15 @@ async def test_a_tool_that_is_not_offered(tmp_path: Path) -> None:
     assert "has no tool gone" in str(played.judgement.report.error)
 
 
+async def test_tools_of_one_name(tmp_path: Path) -> None:
+    """P11: where models cannot tell two tools apart, none is left out in silence."""
+    with docs(twin="look.up") as server:
+        played, _ = await look_up(tmp_path, {"url": server.address})
+
+    assert failure(played) == ("request_refused", "fatal")
+    assert "several MCP tools are called docs_look_up" in str(played.judgement.report.error)
+
+
 SCRIPT = """
 import os, sys
 from mcp.server.mcpserver import MCPServer

@@ -149,6 +149,20 @@ async def test_a_killed_worker_leaves_nobody(tmp_path: Path) -> None:
         await until(lambda: list((tmp_path / "room").iterdir()) == [])
 
 
+def test_the_environment_has_no_say(tmp_path: Path) -> None:
+    """P8: should a proxy or another address ever get there, they are not used."""
+    project = a_project(tmp_path)
+    names = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "OPENAI_BASE_URL", "OPENAI_PROXY")
+    env: dict[str, str] = dict.fromkeys(names, "http://127.0.0.1:9")
+    with (
+        an_endpoint(text("Well.")) as endpoint,
+        a_program(project, endpoint.address, env) as program,
+    ):
+        program.ask(1, "session/new", cwd=str(project))
+        program.prompt(2)
+        assert program.answer_to(2)["result"]["stopReason"] == "end_turn"
+
+
 def test_what_is_printed_is_no_message(tmp_path: Path) -> None:
     """P11: a library that prints does so beside the protocol: its stdout is our stderr."""
     project = a_project(tmp_path)

@@ -84,14 +84,14 @@ class Project:
         return _numbered(lines, first, min(max(1, line_count), READ_LINES))
 
     def relative(self, path: str) -> str:
-        """Return *path* from the root on; models like to give absolute ones."""
+        """Return *path* from the root on, if it is below it: models like to give absolute ones."""
         given = PurePosixPath(path.strip() or ".")
         if not given.is_absolute():
             return str(given)
         for base in (self.root, self.root.resolve()):
             if given.is_relative_to(base):
                 return str(given.relative_to(base))
-        raise DeclinedError(f"{shown(path)!r} {_TOLD[Refusal.OUTSIDE]}")
+        return str(given)
 
     def _folder(self, path: str) -> str:
         relative = self.relative(path)
