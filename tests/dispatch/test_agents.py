@@ -95,6 +95,8 @@ def test_what_is_not_started_says_why(given: dict[str, Any], code: str, hint: st
         ({"kind": "command", "argv": []}, "invalid-agent", "/agents/mine/argv"),
         ({"kind": "command", "argv": ["a", "b\0"]}, "invalid-agent", "/agents/mine/argv/1"),
         ({"kind": "static", "argv": ["a"]}, "invalid-agent", "/agents/mine/argv"),
+        ({"kind": "qwen", "options": {"a": 1}}, "invalid-agent", "/agents/mine/options"),
+        ({"kind": "api", "options": {"a": 1}}, "invalid-agent", "/agents/mine/options/a"),
         ({"kind": "command", "argv": ["./a"]}, "relative-program", "/agents/mine/argv/0"),
         ({"kind": "command", "argv": ["bin/a"]}, "relative-program", "/agents/mine/argv/0"),
         ({"kind": "command", "argv": [""]}, "relative-program", "/agents/mine/argv/0"),

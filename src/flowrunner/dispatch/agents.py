@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from flowrunner.core.errors import InvalidInputError, Problem
+from flowrunner.dispatch.apiagent.options import Options
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.spawning import AgentCommand
 from flowrunner.dispatch.static import agent_argv
@@ -231,7 +232,7 @@ def _unfit(name: str, agent: Agent) -> list[Problem]:
     if isinstance(agent, StaticAgent):
         return []
     if isinstance(agent, ModelAgent):
-        return _unfit_file(name, agent.api_key_file)
+        return _unfit_file(name, agent.api_key_file) + _unfit_options(name, agent)
     problems: list[Problem] = []
     program = agent.argv[0]
     if not program or ("/" in program and not Path(program).is_absolute()):
@@ -253,6 +254,23 @@ def _unfit_file(name: str, file: Path | None) -> list[Problem]:
     message = f"{str(file)!r} would be looked for in whatever folder we were started in"
     pointer = f"/agents/{name}/api_key_file"
     return [Problem("relative-file", message, pointer=pointer, hint="give an absolute path")]
+
+
+def _unfit_options(name: str, agent: ModelAgent) -> list[Problem]:
+    place = f"/agents/{name}/options"
+    if agent.kind != "api":
+        message = f"only agents of kind 'api' have options, not {agent.kind!r}"
+        return [Problem("invalid-agent", message, pointer=place)] if agent.options else []
+    try:
+        Options.model_validate(agent.options)
+    except ValidationError as exc:
+        return [
+            Problem(
+                "invalid-agent", error["msg"], pointer="/".join((place, *map(str, error["loc"])))
+            )
+            for error in exc.errors(include_url=False, include_input=False)
+        ]
+    return []
 
 
 def _unfit_variable(variable: str, value: str) -> list[tuple[str, str]]:
