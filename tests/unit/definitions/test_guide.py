@@ -59,6 +59,11 @@ PLAYS: dict[str, tuple[dict[str, Any], object, str]] = {
         FINDINGS,
         "# Review (approved)\n\n- a.py:1 t",
     ),
+    "cited.py": (
+        {},
+        '[{"title": "t", "file": "flows/cited.py", "line": 1, "quote": "# flows/cited.py"}]',
+        "- flows/cited.py:1 t",
+    ),
     "names.py": ({}, "why", "1: why"),
     "fan_out.py": ({}, "fine", "completed: fine\nfine\nfine"),
     "polish.py": ({}, '{"text": "done", "is_good": true}', "done"),

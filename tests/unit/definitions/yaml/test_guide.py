@@ -28,7 +28,11 @@ SCRIPTS: Mapping[str, Mapping[str, str]] = {
     "find_issues.flow.yaml": {
         "scan": '[{"file": "a.py", "line": 3}]',
         "confirm": '{"title": "Leaky", "severity": "high"}',
-    }
+    },
+    "cited.flow.yaml": {
+        "look": '{"page": "authoring-yaml.md", "claims": [{"title": "t", "line": 1,'
+        ' "file": "docs/authoring-yaml.md", "quote": "# Writing flows in YAML"}]}'
+    },
 }
 VALUES: Mapping[str, Any] = {
     "input": {"limit": 5, "focus": "security"},
@@ -62,6 +66,7 @@ def test_an_example_runs_to_its_report(name: str) -> None:
         agents=SCRIPTS.get(name, {}),
         band=definition.flow.bands[-1],
         approvals={"ok": approve(), "publish": approve()},
+        project=Path(__file__).parents[4],
         default=lambda spec: written(samples.answer(spec)),
     )
 
