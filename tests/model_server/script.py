@@ -45,15 +45,6 @@ class Hang:
     """Take the request, and say nothing."""
 
 
-Step: TypeAlias = Say | Call | Fail | Cut | Hang
-_NAMES = {
-    "read": ("read_file", "Read", "read", "view"),
-    "write": ("write_file", "Write", "write", "create", "apply_patch"),
-    "shell": ("run_shell_command", "Bash", "bash", "shell_command", "exec_command", "shell"),
-}
-_PATHS = ("file_path", "filePath", "absolute_path", "path")
-
-
 @dataclass(frozen=True)
 class Use:
     """A tool call as the agent offers it; *is_patch* where its argument is free text."""
@@ -64,14 +55,25 @@ class Use:
     is_patch: bool = False
 
 
+Step: TypeAlias = Say | Call | Use | Fail | Cut | Hang
+_NAMES = {
+    "read": ("read_file", "Read", "read", "view"),
+    "write": ("write_file", "Write", "write", "create", "apply_patch"),
+    "shell": ("run_shell_command", "Bash", "bash", "shell_command", "exec_command", "shell"),
+}
+_PATHS = ("file_path", "filePath", "absolute_path", "path")
+
+
 def step_of(steps: Sequence[Step], done: int, offered: Mapping[str, object]) -> Step:
     """Return what comes after *done* tool calls; who offers no tools only wants a word."""
     step = steps[min(done, len(steps) - 1)]
-    return Say("a title") if not offered and isinstance(step, Say | Call) else step
+    return Say("a title") if not offered and isinstance(step, Say | Call | Use) else step
 
 
-def use_of(call: Call, done: int, offered: Mapping[str, object]) -> Use:
+def use_of(call: Call | Use, done: int, offered: Mapping[str, object]) -> Use:
     """Return *call* in the words of the tools that are *offered*, or of one that is not."""
+    if isinstance(call, Use):
+        return call
     names = _NAMES[call.action]
     name = next((name for name in names if name in offered), "")
     number = f"call_{done}"

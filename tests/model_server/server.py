@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from typing import TypeAlias, cast
 from urllib.parse import urlparse
 
-from model_server.script import Call, Cut, Fail, Hang, Json, Say, Step, step_of, use_of
+from model_server.script import Call, Cut, Fail, Hang, Json, Say, Step, Use, step_of, use_of
 from model_server.wire import PROTOCOLS, Asked, Dialect
 
 _KEYS = ("x-api-key", "x-goog-api-key", "authorization")
@@ -24,16 +24,20 @@ class Model:
     """A running server: what it was asked, and how often."""
 
     steps: Sequence[Step]
+    choose: Choose | None = None
     address: str = ""
     asked: list[Asked] = field(default_factory=list[Asked])
     keys: set[str] = field(default_factory=set[str])
     over: threading.Event = field(default_factory=threading.Event)
 
 
+Choose: TypeAlias = Callable[[Asked], Step]
+
+
 @contextmanager
-def a_model(*steps: Step) -> Generator[Model]:
-    """Run a model that does *steps*; the last one again and again."""
-    model = Model(steps)
+def a_model(*steps: Step, choose: Choose | None = None) -> Generator[Model]:
+    """Run a model that does *steps*, the last one again and again; or what *choose* says."""
+    model = Model(steps, choose)
     server = _Server(("127.0.0.1", 0), _Conversation)
     server.model = model
     model.address = f"http://127.0.0.1:{server.server_port}"
@@ -81,25 +85,27 @@ class _Conversation(BaseHTTPRequestHandler):
             self._play(model, protocol, asked, is_streamed=is_streamed)
 
     def _play(self, model: Model, protocol: Dialect, asked: Asked, *, is_streamed: bool) -> None:
-        step = step_of(model.steps, asked.done, asked.offered)
+        script = [model.choose(asked)] if model.choose else model.steps
+        step = step_of(script, asked.done, asked.offered)
         match step:
             case Fail():
                 self._send(_error(step), step.status)
             case Hang():
                 model.over.wait()
                 self.close_connection = True
-            case Say() | Cut() | Call() if is_streamed:
+            case Say() | Cut() | Call() | Use() if is_streamed:
                 self._stream(model, protocol, step, asked)
             case Say() | Cut():
                 self._send(protocol.whole(step.text, None))
-            case Call():
+            case Call() | Use():
                 self._send(protocol.whole("", use_of(step, asked.done, asked.offered)))
 
     def _stream(
-        self, model: Model, protocol: Dialect, step: Say | Cut | Call, asked: Asked
+        self, model: Model, protocol: Dialect, step: Say | Cut | Call | Use, asked: Asked
     ) -> None:
-        use = use_of(step, asked.done, asked.offered) if isinstance(step, Call) else None
-        pieces = [] if isinstance(step, Call) else step.text.split(" ")
+        is_call = isinstance(step, Call | Use)
+        use = use_of(step, asked.done, asked.offered) if is_call else None
+        pieces = [] if is_call else step.text.split(" ")
         pieces = [piece + " " for piece in pieces[:-1]] + pieces[-1:]
         self._head("text/event-stream", ("transfer-encoding", "chunked"))
         for count, (name, body) in enumerate(protocol.stream(pieces, use)):

@@ -30,6 +30,8 @@ def _config(endpoint: Endpoint) -> str:
             "provider": {"flowrunner": provider},
             "share": "disabled",
             "autoupdate": False,
+            # Else it has git read all of the project, and touch its objects.
+            "snapshot": False,
         }
     )
 
