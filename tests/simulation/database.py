@@ -22,7 +22,7 @@ from flowrunner.dispatch import sql as dispatch_sql
 from simulation import applying, laws_of_rows, leasing, looking
 from simulation.loop import Process
 from simulation.plans import Fault
-from simulation.tables import Json, Letterbox, Tables
+from simulation.tables import BEGAN, Json, Letterbox, Tables
 from simulation.world import World
 
 Rows: TypeAlias = Sequence[Any]
@@ -238,7 +238,7 @@ def _report(tables: Tables, args: Json) -> Rows:
 
 
 def _pause_provider(tables: Tables, args: Json) -> Rows:
-    until = None if args["until"] is None else args["until"].timestamp()
+    until = None if args["until"] is None else (args["until"] - BEGAN).total_seconds()
     return [(leasing.pause_provider(tables, args["provider"], until),)]
 
 

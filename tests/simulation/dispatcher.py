@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from flowrunner.core.errors import UnavailableError
@@ -21,12 +22,14 @@ from simulation.loop import Process, passed
 from simulation.network import call
 from simulation.plans import Fault
 from simulation.replica import TIMES, Replica
+from simulation.tables import BEGAN
 from simulation.world import CALL, LEASE, POLL, Paid, World
 
 Door: TypeAlias = Literal["rest", "sql"]
 
 DELIVERY = Delivery(call_seconds=CALL, first_seconds=0.1, most_seconds=1.0)
 SLOTS = 2
+QUOTA_SECONDS = 1.5
 
 
 def agent_text(task_id: str, epoch: int) -> str:
@@ -180,7 +183,8 @@ class Dispatcher:
             if kind == "returns":
                 return None
         await passed(self._pace(kind, seconds))
-        report = report_of(task, kind, is_doomed=_key(task) in self._world.plan.what.doomed)
+        doomed = _key(task) in self._world.plan.what.doomed
+        report = report_of(task, kind, self._world.tables.now, is_doomed=doomed)
         if kind == "last_word":
             return await self._say_last(task, report, seconds)
         if kind == "twice":
@@ -235,8 +239,16 @@ def _key(task: ClaimedTask) -> str:
     return task.step_key.partition("[")[0]
 
 
-def report_of(task: ClaimedTask, kind: str, *, is_doomed: bool) -> TaskReport:
+def report_of(task: ClaimedTask, kind: str, now: float, *, is_doomed: bool) -> TaskReport:
     spent = Usage(input_tokens=3, output_tokens=2, cost_microusd=5)
+    # A share of what passes: kinds of faults are chosen by numbers that many tests know.
+    if kind == "flaky" and task.epoch % 3 == 0:
+        error = TaskError(code="quota_exhausted", message="used up", failure_class="quota")
+        until = BEGAN + timedelta(seconds=now + QUOTA_SECONDS)
+        more = {"usage": spent, "provider": task.agent, "quota_until": until}
+        return TaskReport.model_validate(
+            {"epoch": task.epoch, "outcome": "failed", "error": error, **more}
+        )
     if kind in {"flaky", "fails"} or is_doomed:
         failure = "transient" if kind == "flaky" else "fatal"
         error = TaskError(code="agent_error", message="it gave up", failure_class=failure)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -13,6 +13,8 @@ Json: TypeAlias = dict[str, Any]
 TaskKey: TypeAlias = tuple[UUID, int, int]
 """Run, step, attempt."""
 
+BEGAN = datetime(2030, 1, 1, tzinfo=UTC)
+"""What the clock of the database says when a play begins."""
 STEP_ENDS = frozenset({"excluded", "completed", "failed", "skipped", "cancelled"})
 
 
