@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from fixtures.waiting import until
 from flowrunner.dispatch.apiagent import search
 from flowrunner.dispatch.apiagent.project import DeclinedError, Project
 from flowrunner.dispatch.apiagent.searching import Searcher
+from flowrunner.dispatch.gates.gate import program
 
 pytestmark = pytest.mark.anyio
 
@@ -96,3 +100,14 @@ async def test_nobody_searches_for_who_is_gone(root: Path) -> None:
         await task
 
     assert not is_alive(process)
+
+
+async def test_a_search_whose_owner_was_killed_ends_by_itself(root: Path) -> None:
+    """P3: nobody is left to end it, and an expression like this one never would."""
+    (root / "long").write_text("a" * 60 + "!")
+    wish = {"root": str(root), "paths": ["long"], "pattern": FOR_EVER, "ignore_case": False}
+    process = await asyncio.create_subprocess_exec(*program(search.__name__), stdin=PIPE, stdout=PIPE)
+
+    await process.communicate(json.dumps({**wish, "seconds": 1}).encode())
+
+    assert process.returncode == -signal.SIGALRM

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
@@ -14,6 +15,7 @@ from flowrunner.dispatch.gates.gate import program
 
 SECONDS = 20.0
 _AT_ONCE = 2
+_ORPHAN_SECONDS = 5
 _SEARCH = "flowrunner.dispatch.apiagent.search"
 
 
@@ -39,6 +41,7 @@ class Searcher:
             "paths": paths,
             "pattern": pattern,
             "ignore_case": ignore_case,
+            "seconds": math.ceil(self._seconds) + _ORPHAN_SECONDS,
         }
         async with self._slots:
             return await self._search(json.dumps(wish).encode())
