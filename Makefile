@@ -6,7 +6,7 @@ ARGS ?=
 JOBS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve test chaos agents check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers mutants mutmut
+.PHONY: help run serve test chaos hostile agents check fmt lint imports types bench lock conformance screens crashpoints crashmutants faults interleavings soak soakmutants failovers mutants mutmut
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,9 @@ test: $(VENV)/.dev ## Run all tests against a real PostgreSQL
 
 chaos: $(VENV)/.dev ## Kill real servers, workers and databases in the middle of real runs (minutes)
 	@$(BIN)/python -m pytest -q tests/chaos tests/upgrade/storms $(ARGS)
+
+hostile: $(VENV)/.dev ## Set hostile projects on every installed agent behind every gate (half an hour)
+	@FLOWRUNNER_HOSTILE=all FLOWRUNNER_AGENTS_DIR=$(AGENTS) $(BIN)/python -m pytest -q tests/hostile_agents $(ARGS)
 
 # The tests' own modules are programs here: they play, measure and report.
 PLAY := PYTHONPATH=src:tests $(BIN)/python -m

@@ -14,6 +14,7 @@ from model_server.wire import Asked
 
 OFFSET = re.compile(r"\[\[begin at (\d+)\]\]")
 _WRITES = re.compile(r"write|edit|replace|create|patch", re.IGNORECASE)
+_BESIDE = re.compile(r"--output|by-cat|by-touch|status")
 LAST_WORD = "I have tried all of it."
 
 
@@ -100,7 +101,7 @@ class HostileModel:
         number = asked.done + int(offsets[-1] if offsets else 0)
         calls, names = single_calls(self.target), sorted(asked.offered)
         if not self.is_thorough:
-            calls = [call for call in calls if "--output" not in call.target]
+            calls = [call for call in calls if not _BESIDE.search(call.target)]
             names = [name for name in names if _WRITES.search(name)]
         with self._lock:
             if number >= len(calls) + len(names):
