@@ -56,6 +56,8 @@ from flowrunner.wire.tasks import TaskError, TaskReport
 RUN = RunId(UUID("01900000-0000-7000-8000-000000000000"))
 _USER_CODE_SECONDS = 60.0
 _MOST_EVENTS = 200_000
+# Only who has no quota for ever is asked so often: then the rehearsal ends, with the run at work.
+_MOST_ATTEMPTS = 500
 _MOMENT_SECONDS = 0.002
 
 
@@ -211,6 +213,8 @@ class _Play:
                     pass
 
     async def _offer(self, number: int, attempt: int) -> None:
+        if attempt > _MOST_ATTEMPTS:
+            return
         spec, epoch = self._stage.view.state.spec(number), len(self._stage.events)
         if spec.kind is StepKind.CODE:
             code = asyncio.create_task(self._compute(number, attempt, epoch))

@@ -266,3 +266,16 @@ def test_a_busy_machine_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     for _ in range(20):
         told = rehearse(flow, agents={"*": "yes"})
         assert (told.status, told.markdown) == ("completed", str(["yes"] * 5))
+
+
+def test_a_quota_is_waited_for_and_for_ever_is_an_end() -> None:
+    """F52: without a retry, on the rehearsal's own clock; a script that never has quota ends."""
+    flow = Flow("f", steps=[Step("a", run=lambda _ctx: "x", retry=0)], render=_report)
+    used_up = Fails(failure_class="quota")
+
+    waited = rehearse(flow, agents={"a": [used_up, used_up, "fine"]})
+    endless = rehearse(flow, agents={"a": used_up})
+
+    assert (waited.status, waited.steps["a"].attempts) == ("completed", 3)
+    assert 180 <= waited.seconds <= 300
+    assert endless.status == "running"
