@@ -15,7 +15,7 @@ from flowrunner.dispatch.static.forms import answer_in
 from flowrunner.dispatch.static.prompt import read_wish
 from flowrunner.wire.findings import Verdict
 from flows.rehearsal import FLOWS, Answers, Rehearsal, rehearse, step_of
-from flows.scripted import GUARD, a_clean_project, rehearse_well
+from flows.scripted import FILES, GUARD, a_clean_project, rehearse_well
 from unit.evidence.projects import a_project
 
 NOBODY = Failure("agent_failed", "the agent ended with status 1")
@@ -147,6 +147,22 @@ def test_an_invented_quotation_is_not_examined_and_not_forgotten(tmp_path: Path)
     assert "1 statements of 'extract' have a quotation that no page has" in run.report().markdown
 
 
+@pytest.mark.parametrize(
+    ("quote", "invented", "outcome"), [("See [a](a.md).", 0, "accurate"), ("Read b.md.", 1, "unproven")]
+)  # fmt: skip
+def test_only_what_a_page_says_was_judged_by_code(
+    tmp_path: Path, quote: str, invented: int, outcome: str
+) -> None:
+    """F-02, P9: that code has judged a link on that line makes no invented quotation true."""
+    root = a_project(tmp_path, {"README.md": "# Hi\n\nSee [a](a.md).\n", "a.md": "x\n"})
+    said = {"file": "README.md", "line_start": 3, "quote": quote, "says": "b", "about": "path"}
+    answer = {"statements": [said], "pages_read": ["README.md", "a.md"], "summary": "Read."}
+
+    run = audit(root, lambda _key: json.dumps(answer))
+
+    assert (len(truth(run).invented), run.report().outcome) == (invented, outcome)
+
+
 def test_a_small_audit_reads_the_first_pages_and_checks_all(tmp_path: Path) -> None:
     """README first; what no agent reads in this band is named, and code has checked it."""
     pages = {f"docs/p{n}.md": "[a](none.md)\n" for n in range(SMALL_PAGES + 3)}
@@ -237,10 +253,12 @@ def test_of_two_risks_with_one_title_the_graver_counts(tmp_path: Path) -> None:
     assert run.report().outcome == "risks"
 
 
-@pytest.mark.parametrize("file", ["./app/pay.py", "app//pay.py", "{root}/app/pay.py", "./LICENSE"])
+@pytest.mark.parametrize(
+    "file", ["./app/pay.py", "app//pay.py", "{root}/app/pay.py", "./vendor/pay.py"]
+)
 def test_a_risk_may_name_its_file_in_any_way(tmp_path: Path, file: str) -> None:
     """F-02: the same place is found as for reviewers, also outside of what was handed out."""
-    root = a_project(a_clean_project(tmp_path), {"LICENSE": "\n" * 6 + "    return 1 / amount\n"})
+    root = a_project(a_clean_project(tmp_path), {"vendor/pay.py": FILES["app/pay.py"]})
     risk = {"title": "It divides", "likelihood": "high", "impact": "high", "line_start": 7}
     risk |= {"file": file.format(root=root), "quote": "return 1 / amount"}
     answer = json.dumps({"risks": [risk], "summary": "One."})

@@ -1,5 +1,6 @@
 """What is reviewed, what is handed out, and what is said about the rest."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_change_is_handed_out_with_what_is_gone(changed: Path) -> None:
     assert "app/old.py: deleted, +0 -1\n" in prompt
     assert "-gone = 1" in prompt
     assert "-b = 2" in prompt
+
+
+def test_who_reviews_what_is_gone_needs_no_file_to_read(tmp_path: Path) -> None:
+    """P9, the other way round: of a change that only deletes there is the difference, and it may be
+    approved by who looked at that.
+    """
+    root = a_repository(tmp_path / "repo", BEFORE)
+    (root / "app/old.py").unlink()
+    (root / "app/pay.py").unlink()
+    looked = json.dumps({"findings": [], "summary": "Nothing uses it any more."})
+
+    run = rehearse(root, lambda _key: looked, {"base": "HEAD"}, band="small")
+
+    assert ground_of(run).files == ()
+    assert run.report().outcome == "approve"
 
 
 def test_what_nobody_wrote_is_not_handed_out(changed: Path) -> None:
