@@ -168,6 +168,8 @@ def _stored(given: Any, bodies: dict[Ref, bytes]) -> Any:
             bodies.update(body)
     if isinstance(given, inp.TaskSettled):
         changed["outcome"] = _stored(given.outcome, bodies)
+    if isinstance(given, inp.Errored) and given.repair is not None:
+        changed["repair"] = _stored(given.repair, bodies)
     return replace(given, **changed) if changed else given
 
 
