@@ -53,6 +53,8 @@ DANGLING | DELETE FROM payloads WHERE body = 'said' | the output of step 0 refer
 DANGLING | DELETE FROM payloads WHERE body = '{}' | the input refers to
 DANGLING | DELETE FROM payloads WHERE body = 'a question' | the question of step 0 refers to
 DANGLING | DELETE FROM payloads WHERE body = 'a list' | event 4 refers to
+DANGLING | UPDATE flow_step_events SET body = body || '{"record": "00"}' WHERE type = 'step.completed' | refers to
+DANGLING | UPDATE flow_step_events SET body = body || '{"partial": "00"}' WHERE type = 'step.completed' | refers to
 """
 
 # The code of what only the fold can see: the log is whole, but says something else than the rows.
