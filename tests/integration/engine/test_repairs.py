@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from fixtures.databases import Database
 from fixtures.dispatchers import Dispatcher, a_dispatcher, done, failed
 from fixtures.libraries import a_flow, a_library, agent
+from fixtures.proxy import Fate, Proxy
 from fixtures.runs import ended, events, lapse, launch, run_row, steps, told
 from fixtures.services import Replicas
 from fixtures.waiting import until
@@ -215,6 +216,27 @@ async def test_nothing_is_worded_for_an_attempt_that_is_over(
     assert "a#1 rejected: errored" in await told(database, run_id)
     words = "SELECT count(*) FROM payloads WHERE position('could not be taken'::bytea IN body) > 0"
     assert await database.value(words) == 0
+
+
+@pytest.mark.parametrize("fate", ["question_lost", "answer_lost"])
+async def test_a_round_whose_commit_nobody_heard_of_is_one_round(
+    proxy: Proxy, replicas: Replicas, database: Database, dispatcher: Dispatcher, fate: Fate
+) -> None:
+    """P1, P3, F7: the service looks what became of it; prompt and payload are there once, or not yet."""
+    service = await replicas.start(a_library(a_flow(asked())), addresses=proxy.addresses)
+    run_id = await launch(service)
+    (first,) = await dispatcher.take(run_id, "a")
+
+    proxy.doom(fate, "FROM apply_v")
+    assert (await service.tasks.report(first.task_id, done(first, WRONG))).verdict == "accepted"
+
+    (second,) = await dispatcher.take(run_id, "a", attempt=2)
+    assert proxy.has_struck
+    assert f"\n{WRONG}\n" in prompt_of(second)
+    await service.tasks.report(second.task_id, done(second, RIGHT))
+    assert await ended(service, run_id) == "completed"
+    rows = [row.type for row in await events(database, run_id)]
+    assert (rows.count("step.retrying"), rows.count("step.dispatched")) == (1, 2)
 
 
 async def test_the_same_report_twice_makes_one_round(
