@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -69,4 +69,7 @@ def a_program(
         try:
             yield Program(process, process.stdin, process.stdout)
         finally:
+            with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+                process.stdin.close()
+                process.wait(timeout=5)  # It ends what it had started.
             process.kill()

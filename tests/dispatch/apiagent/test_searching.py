@@ -106,7 +106,9 @@ async def test_a_search_whose_owner_was_killed_ends_by_itself(root: Path) -> Non
     """P3: nobody is left to end it, and an expression like this one never would."""
     (root / "long").write_text("a" * 60 + "!")
     wish = {"root": str(root), "paths": ["long"], "pattern": FOR_EVER, "ignore_case": False}
-    process = await asyncio.create_subprocess_exec(*program(search.__name__), stdin=PIPE, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *program(search.__name__), stdin=PIPE, stdout=PIPE
+    )
 
     await process.communicate(json.dumps({**wish, "seconds": 1}).encode())
 

@@ -103,6 +103,44 @@ def about(project: Path, what: str, having: bytes) -> list[bytes]:
 
 
 @pytest.mark.anyio
+async def test_cancel_ends_what_was_started(searching: tuple[Path, Program]) -> None:
+    """P12: a search that would go on for twenty seconds is gone."""
+    project, program = searching
+    await until(lambda: about(project, "cmdline", b"apiagent.search"))
+    program.tell(method="session/cancel", params={"sessionId": "s"})
+
+    assert program.answer_to(2)["result"]["stopReason"] == "cancelled"
+    await until(lambda: not about(project, "cmdline", b"apiagent.search"))
+
+
+STUBBORN = """
+import os, signal, sys, time
+from mcp.server.mcpserver import MCPServer
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+server = MCPServer("docs")
+os.chdir({project!r})
+server.run()
+time.sleep(60)
+"""
+
+
+@pytest.mark.anyio
+async def test_cancel_waits_for_no_server(tmp_path: Path) -> None:
+    """P12: an MCP server that will not end is ended after the answer, which does not wait for it."""
+    project = a_project(tmp_path)
+    script = STUBBORN.format(project=str(project))
+    mcp = {"docs": {"command": sys.executable, "args": ["-I", "-c", script]}}
+    with a_model(Hang()) as model, a_program(project, f"{model.address}/v1", mcp=mcp) as program:
+        program.ask(1, "session/new", cwd=str(project))
+        program.prompt(2)
+        await until(lambda: model.asked, deadline=30)
+        program.tell(method="session/cancel", params={"sessionId": "s"})
+        assert program.answer_to(2)["result"]["stopReason"] == "cancelled"
+        assert about(project, "cmdline", b"SIG_IGN")
+        await until(lambda: not about(project, "cmdline", b"SIG_IGN"), deadline=30)
+
+
+@pytest.mark.anyio
 async def test_it_ends_with_its_stdin(searching: tuple[Path, Program]) -> None:
     """P2, P12: whoever asked is gone, so it goes, and what it had started."""
     project, program = searching
