@@ -269,6 +269,20 @@ def test_a_risk_may_name_its_file_in_any_way(tmp_path: Path, file: str) -> None:
     assert named.finding.citation.value == "exact"
 
 
+@pytest.mark.parametrize(("quote", "outcome"), [(GUARD, "sound"), ("assert False", "unproven")])
+def test_an_analyst_who_invents_clears_nothing(tmp_path: Path, quote: str, outcome: str) -> None:
+    """F-02, P9: however mild the finding is, its quotation must be there."""
+    place = {"file": "app/pay.py", "line_start": 6, "quote": quote}
+    claim = {**place, "category": "structure", "severity": "note", "title": "It guards"}
+    answer = {"findings": [claim], "reviewed_files": ["app/pay.py"], "summary": "One."}
+
+    run = rehearse_well(
+        "architecture-analysis", a_clean_project(tmp_path), said={"structural": json.dumps(answer)}
+    )
+
+    assert run.report().outcome == outcome
+
+
 def test_specialists_come_by_their_signs(tmp_path: Path) -> None:
     """Two seats in band medium, three in large, the most signs first."""
     files = {f"app/a{n}.py": "import sqlite3\n" for n in range(3)} | {
