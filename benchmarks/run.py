@@ -28,6 +28,7 @@ from flowrunner.embedded.cluster import Cluster
 _TOP = Path(__file__).resolve().parent
 BENCHMARKS = (
     "chain", "fan", "many", "wal", "wakeup", "idle", "recovery", "startup", "large", "claims",
+    "gates", "agents",
 )  # fmt: skip
 CLIENTS = (1, 8, 32)
 _MARK = "<!-- figures -->"
