@@ -64,7 +64,7 @@ async def test_a_run_is_worked_through_rest_alone(open_door: OpenDoor, database:
     await door.post(f"{task_path(second)}/result", completed(second))
 
     assert (task["mode_id"], task["input"], task["kind"]) == ("plan", "a()", "agent")
-    assert renewed.json() == {"known": True, "lost": []}
+    assert renewed.json() == {"known": True, "lost": [], "paused": {}}
     assert [reply.json() for reply in streamed] == [{"kept": True}] * 2
     assert reported.json() == {"verdict": "accepted"}
     assert second["input"] == "b(a=said)"
@@ -112,7 +112,7 @@ async def test_leases_are_handed_back(open_door: OpenDoor) -> None:
     assert epochs == sorted(set(epochs))
     assert {each["attempt"] for each in (task, again, third, fourth)} == {1}
     late = await door.post(f"{WORKERS}/{worker}/renew", {"lease_seconds": 30, "held": epochs})
-    assert late.json() == {"known": False, "lost": epochs}
+    assert late.json() == {"known": False, "lost": epochs, "paused": {}}
 
 
 async def test_a_stranger_gets_nothing(open_door: OpenDoor) -> None:
