@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from dispatch.apiagent.mcp_server import Issuer, a_grant, an_issuer
+from dispatch.apiagent.mcp_server import Issuer, a_grant, an_issuer, no_grant
 from flowrunner.dispatch.apiagent.failing import OutOfReachError, PersonNeededError
 from flowrunner.dispatch.apiagent.options import OAuth
 from flowrunner.dispatch.apiagent.tokens import SKEW_SECONDS, Bearer
@@ -104,3 +104,11 @@ async def test_what_a_token_is_for(resource: str | None) -> None:
 
     expected = {None: "http://docs/mcp", "": None, "urn:docs": "urn:docs"}[resource]
     assert issuer.asked[0].get("resource") == expected
+
+
+async def test_secrets_that_are_repeated() -> None:
+    """P8: an issuer's words are shown to people, and what it was told is not among them."""
+    with an_issuer(no_grant(400, f"unknown: {FIRST} of {SECOND}")) as issuer:
+        bearer = a_bearer(issuer, refresh_token=FIRST, client_secret=SECOND)
+        with pytest.raises(PersonNeededError, match=r"unknown: \[secret\] of \[secret\]"):
+            await used(bearer, issuer)

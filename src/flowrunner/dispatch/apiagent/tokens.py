@@ -123,7 +123,7 @@ class Bearer(httpx2.Auth):
         token, status = told.get("access_token"), response.status_code
         if not response.is_success or not isinstance(token, str) or not token:
             words = told.get("error_description") or told.get("error") or f"status {status}"
-            message = f"no token for the MCP server {self._name!r}: {words}"
+            message = f"no token for the MCP server {self._name!r}: {self._clean(str(words))}"
             is_passing = status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR
             self._fail(OutOfReachError(message) if is_passing else PersonNeededError(message))
         lasts = told.get("expires_in")
@@ -135,6 +135,12 @@ class Bearer(httpx2.Auth):
             if self._refresh_token is not None:
                 sys.stderr.write(_ROTATED.format(self._name))
             self._refresh_token = renewed
+
+    def _clean(self, words: str) -> str:
+        """Return what an issuer said, without the secrets that it may repeat."""
+        for secret in (self._secret, self._refresh_token):
+            words = words.replace(secret, "[secret]") if secret else words
+        return words
 
     def _fail(self, failure: Exception) -> None:
         self.failure = failure
