@@ -21,6 +21,7 @@ from flowrunner.dispatch.scrubbing import (
     Scrubber,
     secrets_in,
     secrets_of,
+    secrets_within,
 )
 from flowrunner.dispatch.spawning import AgentCommand
 from flowrunner.wire.tasks import TaskError, TaskReport
@@ -170,3 +171,23 @@ def test_a_command_does_not_show_its_environment() -> None:
     )
     assert KEY not in repr(command)
     assert KEY not in repr(Start(argv=(), env={"A": KEY}))
+
+
+def test_secrets_are_found_wherever_settings_hold_them() -> None:
+    """P8, F57: an MCP server's login is nobody's business, nor is the word behind "Bearer"."""
+    options = {
+        "request_limit": 3,
+        "mcp": {
+            "a": {"url": "http://h", "headers": {"Authorization": "Bearer abcdefgh"}},
+            "b": {"oauth": {"client_id": "me", "client_secret": "hushhush"}},
+            "c": {"command": "x", "args": ["--plain"], "env": {"API_KEY": "k-12345678"}},
+        },
+    }
+
+    assert set(secrets_within(options)) == {
+        "Bearer abcdefgh",
+        "Bearer",
+        "abcdefgh",
+        "hushhush",
+        "k-12345678",
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from dispatch.gates import stage
 from dispatch.stage import AGENT, ECHO, Outfit, an_outfit, over_sql
-from dispatch.tasks import a_task
+from dispatch.tasks import a_program, a_task
 from fixtures.databases import Database
 from fixtures.libraries import a_flow, a_library, agent
 from fixtures.runs import ended, launch, steps
@@ -23,7 +23,7 @@ from flowrunner.dispatch.execution import Execution
 from flowrunner.dispatch.gates.gate import Gate
 from flowrunner.dispatch.gates.policy import Policy
 from flowrunner.dispatch.gates.wall import Wall
-from flowrunner.wire.tasks import TaskReport
+from flowrunner.wire.tasks import Chunk, TaskReport
 
 pytestmark = pytest.mark.anyio
 WRITES = "open('planted', 'w').write('x')\nprint('done')"
@@ -215,3 +215,30 @@ async def test_a_change_may_only_be_noted_where_the_agent_cannot_have_made_it(
     else:
         assert report.error is not None
         assert report.error.code == "read_only_violated"
+
+
+async def test_a_command_that_prints_its_key_prints_a_placeholder(folder: Path) -> None:
+    """P8, F57: in the transcript, in the answer, and in the words it failed with; torn or whole."""
+    key, project = "hush-hush-0123456789", stage.a_project(folder)
+    tells = (
+        "key = os.environ['SERVICE_TOKEN']\n"
+        "for part in (key[:7], key[7:], ' and ', key): print(part, end='', flush=True)\n"
+        "sys.stderr.write(key)\nsys.exit(int(os.environ['HOW']))"
+    )
+    told: list[str] = []
+
+    async def kept(_task: object, chunks: Sequence[Chunk]) -> bool:
+        told.extend(chunk.text for chunk in chunks)
+        return True
+
+    for how in ("0", "3"):
+        agent = a_program(tells, env={"SERVICE_TOKEN": key, "HOW": how})
+        outfit = an_outfit("", folder, {AGENT: agent})
+        task = a_task(agent=AGENT, project_root=str(project))
+        report = await Execution(task, outfit.kit, kept).run()
+        assert key not in report.model_dump_json()
+        said = report.output or report.partial
+        assert said == "[flowrunner: key] and [flowrunner: key]"
+
+    assert key not in "".join(told)
+    assert "".join(told).count("[flowrunner: key]") == 6

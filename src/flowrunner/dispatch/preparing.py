@@ -21,7 +21,14 @@ from flowrunner.dispatch.adapters.launching import (
 )
 from flowrunner.dispatch.adapters.scribe import Scribe
 from flowrunner.dispatch.adapters.table import ADAPTERS
-from flowrunner.dispatch.agents import Agent, ModelAgent, StaticAgent, agent_for, command_for
+from flowrunner.dispatch.agents import (
+    Agent,
+    CommandAgent,
+    ModelAgent,
+    StaticAgent,
+    agent_for,
+    command_for,
+)
 from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.gates.policy import Refusal
 from flowrunner.dispatch.gates.wall import Wall
@@ -31,6 +38,7 @@ from flowrunner.dispatch.kit import Kit
 from flowrunner.dispatch.outcome import judge
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import AgentProcess, ProcessLimits
+from flowrunner.dispatch.scrubbing import Mouth, Scrubber, secrets_of
 from flowrunner.dispatch.transcripts import TranscriptWriter
 from flowrunner.wire.tasks import TaskError
 
@@ -120,21 +128,30 @@ def _work(
     if isinstance(command, TaskError):
         return command
     limits = limits_of(task, kit.limits)
-    process = AgentProcess(replace(command, gate=gate), limits, kit.room, writer.feed)
-    return _Program(task.epoch, process, limits)
+    own = secrets_of(agent.env) if isinstance(agent, CommandAgent) else ()
+    mouth = Mouth(Scrubber(own), writer.feed)
+    process = AgentProcess(replace(command, gate=gate), limits, kit.room, mouth.hear)
+    return _Program(task.epoch, process, limits, mouth)
 
 
 class _Program:
     """A command: what it wrote is its answer."""
 
-    def __init__(self, epoch: int, process: AgentProcess, limits: ProcessLimits) -> None:
+    def __init__(
+        self, epoch: int, process: AgentProcess, limits: ProcessLimits, mouth: Mouth
+    ) -> None:
         self._epoch = epoch
         self._process = process
         self._limits = limits
+        self._mouth = mouth
         self.beat, self.stop, self.kill = process.beat, process.stop, process.kill
 
     async def run(self) -> Judgement:
-        return Judgement(judge(self._epoch, await self._process.run(), self._limits))
+        ended = await self._process.run()
+        self._mouth.end()
+        tail = self._mouth.scrubber.text(ended.stderr_tail)
+        report = judge(self._epoch, replace(ended, stderr_tail=tail), self._limits)
+        return Judgement(self._mouth.scrubber.report(report))
 
 
 def _conversation(

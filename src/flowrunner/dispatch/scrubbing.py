@@ -10,10 +10,11 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from flowrunner.dispatch.acp.recording import OnPiece, Piece, PieceKind
+from flowrunner.dispatch.process import OnOutput
 from flowrunner.wire.tasks import TaskReport
 
 PLACEHOLDER = "[flowrunner: key]"
@@ -50,6 +51,8 @@ class Scrubber:
 
     def report(self, report: TaskReport) -> TaskReport:
         """Return *report* without them, in whatever field."""
+        if not self._forms:
+            return report
         told = report.model_dump(include={"output", "error", "partial", "record"})
         clean = cast("dict[str, Any]", self._value(told))
         if report.error is not None:
@@ -153,6 +156,30 @@ class ScrubbedEars:
             self._on_stderr(text.encode("latin-1"))
 
 
+class Mouth:
+    """What a command writes, passed on without its secrets. Call `end` at the end."""
+
+    def __init__(self, scrubber: Scrubber, pass_on: OnOutput) -> None:
+        self.scrubber = scrubber
+        self._pass_on = pass_on
+        words = scrubber.of_bytes()
+        self._streams: dict[Literal["text", "stderr"], ScrubbedStream] = {
+            "text": words.stream(),
+            "stderr": words.stream(),
+        }
+
+    def hear(self, stream: Literal["text", "stderr"], piece: bytes) -> None:
+        self._say(stream, self._streams[stream].feed(piece.decode("latin-1")))
+
+    def end(self) -> None:
+        for name, stream in self._streams.items():
+            self._say(name, stream.end())
+
+    def _say(self, stream: Literal["text", "stderr"], text: str) -> None:
+        if text:
+            self._pass_on(stream, text.encode("latin-1"))
+
+
 def secrets_in(address: str | None) -> Iterator[str]:
     """Yield what in an *address* is nobody's business: a password, and keys in its query."""
     parts = urlsplit(address or "")
@@ -164,6 +191,19 @@ def secrets_in(address: str | None) -> Iterator[str]:
 def secrets_of(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the values of variables whose names say that nobody should see them."""
     return (value for name, value in environment.items() if _TELLING.search(name))
+
+
+def secrets_within(value: object) -> Iterator[str]:
+    """Yield the same wherever they stand in settings, and the words that they are made of."""
+    if isinstance(value, Mapping):
+        for name, inner in cast("Mapping[str, object]", value).items():
+            if isinstance(inner, str) and _TELLING.search(name):
+                yield inner
+                yield from inner.split()
+            yield from secrets_within(inner)
+    elif isinstance(value, list | tuple):
+        for inner in cast("Iterable[object]", value):
+            yield from secrets_within(inner)
 
 
 def _forms(secret: str) -> Iterator[str]:

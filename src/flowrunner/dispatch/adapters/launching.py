@@ -21,7 +21,7 @@ from flowrunner.dispatch.agents import OUTPUT_CAP, Surroundings, about
 from flowrunner.dispatch.gates.gate import OPEN, Gate
 from flowrunner.dispatch.ports import Task
 from flowrunner.dispatch.process import OnOutput, ProcessLimits
-from flowrunner.dispatch.scrubbing import ScrubbedEars, Scrubber, secrets_in
+from flowrunner.dispatch.scrubbing import ScrubbedEars, Scrubber, secrets_in, secrets_within
 from flowrunner.dispatch.spawning import AgentCommand
 from flowrunner.wire.tasks import TaskError
 
@@ -161,7 +161,8 @@ def _unfit(plan: Plan, task: Task) -> TaskError | None:
 
 
 def _quiet(endpoint: Endpoint, listeners: Listeners) -> Quiet:
-    scrubber = Scrubber((endpoint.api_key, *secrets_in(endpoint.base_url)))
+    more = (*secrets_in(endpoint.base_url), *secrets_within(endpoint.options))
+    scrubber = Scrubber((endpoint.api_key, *more))
     return Quiet(scrubber, ScrubbedEars(scrubber, listeners.on_piece, listeners.on_stderr))
 
 
