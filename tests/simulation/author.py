@@ -23,6 +23,7 @@ from simulation.plans import Fault
 from simulation.shapes import MEMBERS, Shape
 from simulation.world import World
 
+REPAIRS = 2
 BROKEN = Failure("definition_error", "the author's code raised")
 
 
@@ -52,9 +53,11 @@ class Author:
     async def ensure(self, view: RunView) -> None:
         """The definition is always at hand."""
 
-    def step_of(self, _view: RunView, _number: int) -> Step | None:
-        """No step says what its output must look like."""
-        return None
+    def step_of(self, view: RunView, number: int) -> Step | None:
+        """No step says what its output must look like, but each asks again for a whole answer."""
+        spec = view.state.spec(number)
+        is_call = spec.parent is not None and spec.item is None
+        return None if is_call else Step("any", run="?", repairs=REPAIRS)
 
     async def code_call(self, number: int, view: RunView) -> CodeCall | Failure:
         """What a code step runs: the keys of its calls."""

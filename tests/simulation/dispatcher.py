@@ -249,6 +249,9 @@ def report_of(task: ClaimedTask, kind: str, now: float, *, is_doomed: bool) -> T
         return TaskReport.model_validate(
             {"epoch": task.epoch, "outcome": "failed", "error": error, **more}
         )
+    if kind == "flaky" and task.epoch % 3 == 1:
+        error = TaskError(code="answer_cut", message="it was cut", failure_class="contract")
+        return TaskReport(epoch=task.epoch, outcome="failed", error=error, usage=spent)
     if kind in {"flaky", "fails"} or is_doomed:
         failure = "transient" if kind == "flaky" else "fatal"
         error = TaskError(code="agent_error", message="it gave up", failure_class=failure)

@@ -16,7 +16,7 @@ from flowrunner.db.payloads import ref_of
 from flowrunner.service.checking import (
     _Replay,  # pyright: ignore[reportPrivateUsage]  # what `check` does, on the model's rows
 )
-from simulation.author import prompt_text
+from simulation.author import REPAIRS, prompt_text
 from simulation.dispatcher import agent_text
 from simulation.still import loaded_run
 from simulation.tables import Json, RunLine, Tables
@@ -84,6 +84,8 @@ def _seen(
             yield from _is_said(tables, line, event, draft)
         case ev.StepDispatched(step=number, prompt=prompt) if prompt is not None:
             yield from _is_asked(draft, outputs, number, prompt)
+        case ev.StepRetrying(step=number, prompt=prompt) if prompt is not None:
+            yield from _is_sent_back(tables, draft, number, prompt)
         case _:
             pass
 
@@ -117,10 +119,24 @@ def line_output(line: RunLine, number: int) -> str | None:
     return said[-1] if said else None
 
 
+def _is_sent_back(tables: Tables, draft: Draft, number: int, prompt: Ref) -> Iterator[str]:
+    """F7: so often and no more, with all that was asked before; the words are there."""
+    step = draft.step(number)
+    asked = b"" if step.prompt is None else tables.payloads[step.prompt]
+    if not tables.payloads.get(prompt, b"").startswith(asked) or step.prompt is None:
+        yield f"F7: step {number} is asked something else after its answer was cut"
+    if step.redos >= REPAIRS:
+        yield f"F7: step {number} is sent back for the {step.redos + 1}th time"
+
+
 def _is_asked(draft: Draft, outputs: dict[int, Ref], number: int, prompt: Ref) -> Iterator[str]:
     spec = draft.spec(number)
     is_graph = number < len(draft.graph.steps)
     if not is_graph or spec.trigger is not Trigger.ALL or spec.kind is not StepKind.AGENT:
+        return
+    if draft.step(number).redos:
+        if prompt != draft.step(number).prompt:
+            yield f"F7: step {number} was not told what was wrong with its answer"
         return
     needs = [(draft.spec(need).key, outputs.get(need)) for need in spec.needs]
     if prompt != ref_of(prompt_text(spec.key, needs)):
