@@ -30,6 +30,7 @@ from flowrunner.wire.tasks import Chunk, ClaimedTask, TaskError, TaskReport
 
 Topic: TypeAlias = Literal["program", "model", "key", "gate", "call"]
 CALL_SECONDS = 60.0
+_BEAT_SECONDS = 1.0
 _PROMPT = "Answer with the one word: ready"
 _NOBODY = UUID(int=0)
 
@@ -63,9 +64,22 @@ async def check_agent(
 
 async def call_agent(name: str, kit: Kit) -> Check:
     """Have the agent answer with one word in an empty folder: this asks its model, and costs."""
+    kit.room.mkdir(0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="call-", dir=kit.room) as folder:
-        report = await Execution(_task(name, folder), kit, _forgotten).run()
+        execution = Execution(_task(name, folder), kit, _forgotten)
+        beating = asyncio.create_task(_beat(execution))
+        try:
+            report = await execution.run()
+        finally:
+            beating.cancel()
     return _answered(report)
+
+
+async def _beat(execution: Execution) -> None:
+    """As a worker does: an agent whose worker is silent is ended."""
+    while True:
+        execution.beat()
+        await asyncio.sleep(_BEAT_SECONDS)
 
 
 def _program(agent: Agent, kit: Kit) -> Iterator[Check]:

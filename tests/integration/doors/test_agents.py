@@ -14,8 +14,10 @@ from integration.doors.commands import Terminal, a_terminal
 pytestmark = pytest.mark.anyio
 
 READY = "import sys; sys.stdin.read(); print('ready')"
+SLOW = f"import time; time.sleep(3); {READY}"
 AGENTS = {
     "well": {"kind": "command", "argv": [sys.executable, "-I", "-c", READY]},
+    "slow": {"kind": "command", "argv": [sys.executable, "-I", "-c", SLOW]},
     "gone": {"kind": "command", "argv": ["no-such-program"]},
     "paid": {"kind": "qwen", "model": "m", "api_key_env": "NO_SUCH_KEY", "provider": "acme"},
     "nameless": {"kind": "claude", "base_url": "http://127.0.0.1:1"},
@@ -68,6 +70,7 @@ async def test_a_check_says_all_that_is_wrong_and_how_to_mend_it(terminal: Termi
     assert bad.code == bad.json["exit_code"] == 1
     assert codes == {
         "well": [],
+        "slow": [],
         "static": [],
         "gone": ["agent_not_found"],
         "paid": ["agent_not_found", "key_missing"],
@@ -77,20 +80,24 @@ async def test_a_check_says_all_that_is_wrong_and_how_to_mend_it(terminal: Termi
         each["hint"] for checks in bad.json["agents"].values() for each in checks if each["code"]
     )
     assert unknown.code == 6
-    assert "known: gone, nameless, paid, static, well" in unknown.err
+    assert "known: gone, nameless, paid, slow, static, well" in unknown.err
 
 
 async def test_a_check_may_ask_for_a_word(terminal: Terminal) -> None:
-    """F68: the whole way, gate and all, is gone once; what cannot start is not asked."""
-    asked = await terminal.run("agents", "check", "well", "gone", "--call", "--json")
+    """F68: the whole way, gate and all, is gone once; what cannot start is not asked.
+
+    It takes longer than a silent worker's agents would live.
+    """
+    terminal.environment["FLOWRUNNER_LEASE_MARGIN_SECONDS"] = "3"
+    asked = await terminal.run("agents", "check", "slow", "gone", "--call", "--json")
 
     calls = {
         name: [each for each in checks if each["topic"] == "call"]
         for name, checks in asked.json["agents"].items()
     }
     assert calls["gone"] == []
-    assert calls["well"][0]["is_well"]
-    assert "answered 'ready'" in calls["well"][0]["message"]
+    assert calls["slow"][0]["is_well"], calls
+    assert "answered 'ready'" in calls["slow"][0]["message"]
 
 
 async def test_a_run_that_could_not_work_is_not_begun(
