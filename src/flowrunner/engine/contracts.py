@@ -55,7 +55,7 @@ def _citations(produces: Produces, said: Said, context: Context) -> Iterator[str
         return
     root = _readable(context.project.root)
     claims: list[Cited] = []
-    for pointer, found in _objects(said.json, ""):
+    for pointer, found in _objects(said.json):
         claim = _claim(pointer, found, citing)
         if isinstance(claim, Cited):
             claims.append(claim)
@@ -150,14 +150,25 @@ def _readable(root: Path) -> Path:
     return root
 
 
-def _objects(value: object, pointer: str) -> Iterator[tuple[str, Mapping[str, object]]]:
-    """Yield every object of the answer with its JSON pointer, the outer ones first."""
-    waiting = [(pointer, value)]
+def _objects(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:
+    for pointer, found in _values(value):
+        if isinstance(found, dict):
+            yield pointer, cast("Mapping[str, object]", found)
+
+
+def _pointer_to(text: str, value: object) -> str:
+    """Where the answer says *text*; "files" when that is not in the answer's own words."""
+    return next((pointer for pointer, found in _values(value) if found == text), "files")
+
+
+def _values(value: object) -> Iterator[tuple[str, object]]:
+    """Yield every value of the answer with its JSON pointer, the outer ones first."""
+    waiting = [("", value)]
     while waiting:
         at, found = waiting.pop()
+        yield at or "answer", found
         if isinstance(found, dict):
             known = cast("Mapping[str, object]", found)
-            yield at or "/", known
             inner = [(f"{at}/{_token(key)}", each) for key, each in known.items()]
         elif isinstance(found, list):
             members = cast("list[object]", found)
@@ -165,19 +176,6 @@ def _objects(value: object, pointer: str) -> Iterator[tuple[str, Mapping[str, ob
         else:
             continue
         waiting += reversed(inner)
-
-
-def _pointer_to(text: str, value: object) -> str:
-    """Where the answer says *text*; "files" when that is not in the answer's own words."""
-    for pointer, found in _objects({"": value}, ""):
-        for key, each in found.items():
-            within = cast("list[object]", each) if isinstance(each, list) else [each]
-            for number, one in enumerate(within):
-                if one == text:
-                    at = f"{pointer.rstrip('/')}/{_token(key)}"
-                    whole = f"{at}/{number}" if isinstance(each, list) else at
-                    return whole.removeprefix("/") or "/"
-    return "files"
 
 
 def _token(key: str) -> str:
