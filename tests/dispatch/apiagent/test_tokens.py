@@ -15,7 +15,7 @@ from flowrunner.dispatch.apiagent.tokens import SKEW_SECONDS, Bearer
 
 pytestmark = pytest.mark.anyio
 
-FIRST, SECOND = "r-1", "r-2"
+FIRST, SECOND = "refresh-1", "refresh-2"
 
 
 class Clock:

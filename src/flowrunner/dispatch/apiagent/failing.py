@@ -14,8 +14,8 @@ PERSON_NEEDED = -32010
 """Nothing but a person can repair this; `dispatch.adapters.judging` knows the number."""
 INTERNAL_ERROR = -32603
 _CHARACTERS = 4000
-_KEY_CHARACTERS = 8
-"""What is shorter is no key, but stands for one where none is needed."""
+SHORTEST_SECRET = 8
+"""What is shorter stands for a key where none is needed, and is a word like any other."""
 
 _STATUS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (failures.ModelContextWindowExceededError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
@@ -41,7 +41,7 @@ class SettingsError(Exception):
 def error_of(exc: BaseException, key: str) -> Json:
     """Return the error, without *key*: some providers repeat it."""
     code, message = _told(exc)
-    if len(key) >= _KEY_CHARACTERS:
+    if len(key) >= SHORTEST_SECRET:
         message = message.replace(key, "[key]")
     return {"code": code, "message": shortened(message, _CHARACTERS)}
 

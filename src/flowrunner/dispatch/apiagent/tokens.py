@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 import httpx2
 
-from flowrunner.dispatch.apiagent.failing import OutOfReachError, PersonNeededError
+from flowrunner.dispatch.apiagent.failing import SHORTEST_SECRET, OutOfReachError, PersonNeededError
 from flowrunner.dispatch.apiagent.options import OAuth
 from flowrunner.dispatch.apiagent.settings import revealed
 
@@ -139,7 +139,8 @@ class Bearer(httpx2.Auth):
     def _clean(self, words: str) -> str:
         """Return what an issuer said, without the secrets that it may repeat."""
         for secret in (self._secret, self._refresh_token):
-            words = words.replace(secret, "[secret]") if secret else words
+            if secret is not None and len(secret) >= SHORTEST_SECRET:
+                words = words.replace(secret, "[secret]")
         return words
 
     def _fail(self, failure: Exception) -> None:
