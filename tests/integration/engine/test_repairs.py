@@ -69,13 +69,14 @@ async def test_each_round_is_an_attempt_with_its_own_prompt_and_answer(
     await ended(service, run_id)
 
     listed = await service.steps.list_attempts(run_id, "a")
-    shown = [(await service.steps.get_attempt(run_id, "a", number)).prompt for number in (1, 2)]
+    shown = [await service.steps.get_attempt(run_id, "a", number) for number in (1, 2)]
 
     assert [(each.attempt, each.status) for each in listed.items] == [
         (1, "failed"),
         (2, "completed"),
     ]
-    assert shown == [prompt_of(first), prompt_of(second)]
+    assert [each.prompt for each in shown] == [prompt_of(first), prompt_of(second)]
+    assert [each.partial for each in shown] == [WRONG, None]
 
 
 @pytest.mark.parametrize(("repairs", "most"), [(None, 2), (1, 1), (0, 0), (3, 3)])
