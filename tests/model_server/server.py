@@ -95,8 +95,10 @@ class _Conversation(BaseHTTPRequestHandler):
                 self.close_connection = True
             case Say() | Cut() | Call() | Use() if is_streamed:
                 self._stream(model, protocol, step, asked)
-            case Say() | Cut():
+            case Say():
                 self._send(protocol.whole(step.text, None))
+            case Cut():  # Who gives up on streams asks for all of it at once.
+                self._half(protocol.whole(step.text, None))
             case Call() | Use():
                 self._send(protocol.whole("", use_of(step, asked.done, asked.offered)))
 
@@ -146,6 +148,13 @@ class _Conversation(BaseHTTPRequestHandler):
         text = json.dumps(body).encode()
         self._head("application/json", ("content-length", str(len(text))), status=status)
         self.wfile.write(text)
+
+    def _half(self, body: Json) -> None:
+        text = json.dumps(body).encode()
+        self._head("application/json", ("content-length", str(len(text))))
+        self.wfile.write(text[: len(text) // 2])
+        self.wfile.flush()
+        self.close_connection = True
 
     def _chunk(self, body: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body))

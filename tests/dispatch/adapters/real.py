@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,8 +68,9 @@ async def play(
     *,
     limits: ProcessLimits = LIMITS,
     on_piece: Callable[[Conversation, Piece], None] | None = None,
+    stop_when: Callable[[], bool] | None = None,
 ) -> Played:
-    """Run one task to its end; *on_piece* may stop it."""
+    """Run one task to its end; *on_piece* may stop it, and it is stopped once *stop_when* is true."""
     pieces: list[Piece] = []
 
     def hear(piece: Piece) -> None:
@@ -81,10 +83,23 @@ async def play(
     made = converse(task, plan, AROUND, Place(room, limits), Listeners(hear, lambda _piece: None))
     assert isinstance(made, Conversation), made
     conversation = made
+    stopping = asyncio.create_task(_stopped(conversation, stop_when))
     played = Played(await conversation.run(), pieces)
+    stopping.cancel()
     assert list(room.iterdir()) == []
     assert processes_at(project) == []
     return played
+
+
+async def _stopped(conversation: Conversation, true: Callable[[], bool] | None) -> None:
+    if true is not None:
+        await until(true)
+        conversation.stop()
+
+
+async def until(true: Callable[[], bool]) -> None:
+    while not true():
+        await asyncio.sleep(0.02)
 
 
 def a_project(tmp_path: Path) -> Path:
