@@ -189,18 +189,20 @@ async def test_what_only_a_person_can_repair(
 
 async def test_a_login_that_ends_in_the_middle(tmp_path: Path) -> None:
     """R3-24: what cannot be renewed during the work fails it, too; no model can help."""
-    uses = iter([True] * 3 + [False] * 100)
-    grants = [a_grant("good"), no_grant(400, "invalid_grant")]
-    with docs(lambda _token: next(uses)) as server, an_issuer(*grants) as issuer:
-        oauth = {
-            "client_id": "flow",
-            "client_secret": "s",
-            "token_url": f"{issuer.address}/token",
-        }
-        played, _ = await look_up(tmp_path, {"url": server.address, "oauth": oauth})
+    grants = [a_grant(GOOD), no_grant(400, "invalid_grant")]
+    with (
+        an_endpoint(LOOK, text("Well.")) as model,
+        docs(lambda _token: not model.asked) as server,
+        an_issuer(*grants) as issuer,
+    ):
+        place = f"{issuer.address}/token"
+        oauth = {"client_id": "flow", "client_secret": "s", "token_url": place}
+        mcp = {"docs": {"url": server.address, "oauth": oauth}}
+        played = await ask(model.address, a_project(tmp_path), mcp=mcp)
 
     assert failure(played) == LOGIN
     assert "invalid_grant, in words" in str(played.judgement.report.error)
+    assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer old"}], ids=["none", "old"])

@@ -11,8 +11,8 @@ KEY = "FLOWRUNNER_API_KEY"
 
 
 def key_from_environment() -> str:
-    """Return the key, and forget it: what this process starts is not to find it."""
-    return os.environ.pop(KEY, "")
+    """Return the key. What this process starts gets an environment of its own, without it."""
+    return os.environ.get(KEY, "")
 
 
 def private_home() -> str:
