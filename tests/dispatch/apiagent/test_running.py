@@ -158,11 +158,7 @@ async def test_what_is_no_answer(
         (refusal(403, "no"), "not_authorized", "fatal"),
         (refusal(404, "no"), "model_unknown", "fatal"),
         (refusal(402, "pay"), *QUOTA),
-        (
-            Answer(status=302, headers={"location": "/elsewhere"}, body={}),
-            "agent_failed",
-            "transient",
-        ),
+        (Answer(status=302, headers={"location": "/elsewhere"}, body={}), *PASSING),
     ],
     ids=["400", "context", "401", "403", "404", "402", "302"],
 )
