@@ -85,7 +85,8 @@ def _looks(place: Path, files: int) -> Figures:
         folder = project / f"folder-{number % 100}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"file-{number}").write_text(f"{number}\n" * 20, encoding="utf-8")
-    git = ("git", "-C", str(project), "-c", "user.name=a", "-c", "user.email=a@b")
+    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "gc.auto=0")
+    git = ("git", "-C", str(project), *who)
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
         subprocess.run([*git, *words], check=True)  # noqa: S603  # fixed words
     began = time.monotonic()
