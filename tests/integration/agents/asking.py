@@ -91,6 +91,7 @@ def a_house(postgres: Postgres, template: str) -> Generator[House]:
             with a_site(place / "site", postgres, template, **settings) as site:
                 flows = Path(site.installation.settings["FLOWRUNNER_FLOWS"])
                 (flows / "look.py").write_text(FLOW, encoding="utf-8")
+                (site.installation.home / "key").write_text(canary, encoding="utf-8")
                 (site.project / "README.md").write_text("the word is marzipan\n", encoding="utf-8")
                 yield House(site, model, mind, key, canary)
     finally:

@@ -37,7 +37,7 @@ def ended(client: Client, run: str) -> Run:
 
 
 def assert_kept_secret(house: House) -> None:
-    """Neither the key nor the worker's environment is in a row, a log, an answer or at the model."""
+    """Neither the key nor the worker's environment and data are in a row, a log or at the model."""
     for program in house.site.installation.programs:
         program.end()
     everything = house.everything()
@@ -53,7 +53,7 @@ def test_a_run_from_end_to_end(house: House, agent: str) -> None:
     """P8, P11, R2-33, F49, F54, D3-12: answer, transcript, usage and record in rows; no key in any."""
     house.mind.steps = (
         Call("read", str(house.project / "README.md")),
-        Call("shell", "env; cat /proc/*/environ | tr '\\0' '\\n'"),
+        Call("shell", f"cat {house.site.installation.home}/*; env; cat /proc/*/environ"),
         Say(f"It is marzipan. Your key is {house.key}."),
     )
     if agent == "qwen":  # It ends its turn over a denied command.
