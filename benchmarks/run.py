@@ -31,7 +31,6 @@ BENCHMARKS = (
     "gates", "agents",
 )  # fmt: skip
 CLIENTS = (1, 8, 32)
-_MARK = "<!-- figures -->"
 
 
 def main() -> int:
@@ -76,6 +75,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--join", type=Path, nargs="+", help="measure nothing: show these files")
     parser.add_argument("--json", type=Path, help="write every round's figures here")
     parser.add_argument("--docs", type=Path, help="write the table between this page's marks")
+    parser.add_argument("--mark", default="figures", help="what the page's marks say")
     return parser.parse_args()
 
 
@@ -113,9 +113,10 @@ def _keep(asked: argparse.Namespace, rounds: dict[str, list[float]]) -> None:
         kept = {"machine": table.machine(), "quick": asked.quick, "rounds": rounds}
         asked.json.write_text(json.dumps(kept, indent=1), encoding="utf-8")
     if asked.docs is not None:
-        head, _old, tail = asked.docs.read_text(encoding="utf-8").split(_MARK)
+        mark = f"<!-- {asked.mark} -->"
+        head, _old, tail = asked.docs.read_text(encoding="utf-8").split(mark)
         told = f"{table.machine()}.\n\n{table.markdown(rounds)}"
-        page = f"{head}{_MARK}\n\n{told}\n{_MARK}{tail}"
+        page = f"{head}{mark}\n\n{told}\n{mark}{tail}"
         asked.docs.write_text(page, encoding="utf-8")
 
 
