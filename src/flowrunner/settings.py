@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 PREFIX = "FLOWRUNNER_"
 
 Seconds = Annotated[float, Field(gt=0)]
+GatePart = Literal["bubblewrap", "namespaces", "landlock"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -64,6 +65,8 @@ class Settings(BaseSettings):
     """Where `make agents` installs coding agents."""
     wall: Literal["strict", "tool-level"] = "strict"
     """Where no gate keeps agents from writing: run none, or trust their own read-only modes."""
+    gates: Annotated[tuple[GatePart, ...] | None, NoDecode] = None
+    """Which parts a gate may be made of: bubblewrap, namespaces, landlock, or none; unset: all."""
     agent_ports: Annotated[tuple[Port, ...] | None, NoDecode] = None
     """All that agents may connect to by TCP, such as 443; unset: any. Separated by ','."""
     on_change: Literal["fail", "note"] = "fail"
@@ -99,6 +102,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_paths(cls, value: Any) -> Any:
         return _split(value, os.pathsep)
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _split_gates(cls, value: Any) -> Any:
+        return () if value == "none" else _split(value, ",")
 
     @field_validator("hosts", "tokens", "queues", "agent_ports", mode="before")
     @classmethod

@@ -206,6 +206,9 @@ def an_installation(folder: Path, **settings: str) -> Installation:
     given = {
         **QUICK,
         "FLOWRUNNER_AGENTS": json.dumps(agents),
+        # Watched agents write diaries, with the numbers that they have outside of any namespace.
+        "FLOWRUNNER_WALL": "tool-level",
+        "FLOWRUNNER_GATES": "none",
         "FLOWRUNNER_FLOWS": str(folder / "flows"),
         **settings,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -18,6 +18,8 @@ from flowrunner.dispatch.agents import (
     Surroundings,
     parse_agents,
 )
+from flowrunner.dispatch.gates.detection import candidates
+from flowrunner.dispatch.gates.gate import Gate
 from flowrunner.dispatch.gates.hiding import coverable, places_to_hide
 from flowrunner.dispatch.gates.wall import Wall
 from flowrunner.dispatch.kit import Kit
@@ -36,13 +38,20 @@ def make_kit(settings: Settings) -> Kit:
     own = environment()
     around, room = Surroundings.of(own), _room(settings)
     agents = {**DEFAULT_AGENTS, **parse_agents(settings.agents)}
-    hidden = _hidden(settings, own.get("HOME"), agents)
+    wall = Wall(
+        settings.wall,
+        room,
+        around.path,
+        gates=_gates(settings, around.path),
+        hidden=_hidden(settings, own.get("HOME"), agents),
+        ports=settings.agent_ports,
+    )
     return Kit(
         around=around,
         room=room,
         agents=agents,
         limits=_limits(settings),
-        wall=Wall(settings.wall, room, around.path, ports=settings.agent_ports, hidden=hidden),
+        wall=wall,
         site=site_of(settings.agents_dir),
         environment=own,
         leave_out=(_home(settings),),
@@ -77,6 +86,13 @@ def _hidden(settings: Settings, home: str | None, agents: Mapping[str, Agent]) -
 
 def _home(settings: Settings) -> Path:
     return settings.data if settings.data is not None else data_home()
+
+
+def _gates(settings: Settings, path: str) -> Sequence[Gate] | None:
+    if settings.gates is None:
+        return None
+    allowed = set(settings.gates)
+    return [gate for gate in candidates(path) if allowed.issuperset(gate.parts)]
 
 
 def preflight_of(kit: Kit) -> Question:

@@ -49,8 +49,8 @@ class NoInput(BaseModel):
 class Retry:
     """How a failed attempt is tried again: *max* further attempts, for failures of *classes*.
 
-    The wait before each doubles from *base* up to *cap*, with jitter. A quota that is used up counts
-    as no attempt and is waited for, unless *classes* leave it out.
+    The wait before each doubles from *base* up to *cap*, with jitter. A quota that is used up is
+    waited for and counts as no attempt, unless *classes* leave it out.
     """
 
     max: int = 1

@@ -130,3 +130,19 @@ async def test_a_launch_that_is_repeated_is_no_new_one(
 
     assert (first.code, again.code, other.code) == (0, 0, 10)
     assert await database.value("SELECT count(*) FROM flow_run_meta") == 1
+
+
+async def test_an_operator_may_say_what_gates_are_made_of(terminal: Terminal) -> None:
+    """P8: only some parts, where one does not suit an agent; none at all is refused by strict."""
+    terminal.environment["FLOWRUNNER_GATES"] = "landlock"
+    some = (await terminal.run("agents", "check", "well", "--json")).json
+    terminal.environment["FLOWRUNNER_GATES"] = "none"
+    none = (await terminal.run("agents", "check", "well", "--json")).json
+    terminal.environment["FLOWRUNNER_WALL"] = "tool-level"
+    trusted = (await terminal.run("agents", "check", "well", "--json")).json
+
+    (part,) = (each for each in some["agents"]["well"] if each["topic"] == "gate")
+    assert part["message"].startswith("landlock-") or part["code"] == "no_gate"
+    assert [each["code"] for each in none["agents"]["well"] if not each["is_well"]] == ["no_gate"]
+    (gate,) = (each for each in trusted["agents"]["well"] if each["topic"] == "gate")
+    assert gate["message"].startswith("none; not covered: ")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from flowrunner.dispatch.gates import landlock
 
@@ -18,6 +19,9 @@ _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from {0} import main; mai
 _ENTER = "flowrunner.dispatch.gates.enter"
 # Whoever stops an agent signals all of its family, and this one must outlive the agent.
 _DEAF = 'trap "" TERM INT HUP QUIT; exec "$@"'
+
+
+Part: TypeAlias = Literal["bubblewrap", "namespaces", "landlock"]
 
 
 class Right(StrEnum):
@@ -67,13 +71,19 @@ class Gate:
     """All that can be connected to by TCP, from Landlock 4 on; None: whatever answers."""
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """Return what it is made of, the outer one first."""
+        closed: dict[Part, object] = {
+            "bubblewrap": self.bubblewrap,
+            "namespaces": self.namespaces,
+            "landlock": self.landlock,
+        }
+        return tuple(part for part, is_closed in closed.items() if is_closed)
+
+    @property
     def name(self) -> str:
-        parts = [
-            "bubblewrap" if self.bubblewrap else "",
-            "namespaces" if self.namespaces else "",
-            f"landlock-{self.landlock}" if self.landlock else "",
-        ]
-        return "+".join(filter(None, parts)) or "none"
+        told = (f"{part}-{self.landlock}" if part == "landlock" else part for part in self.parts)
+        return "+".join(told) or "none"
 
     @property
     def rights(self) -> frozenset[Right]:
