@@ -19,7 +19,7 @@ from flowrunner.dispatch.agents import (
     parse_agents,
 )
 from flowrunner.dispatch.gates.detection import candidates
-from flowrunner.dispatch.gates.gate import Gate
+from flowrunner.dispatch.gates.gate import Gate, Right
 from flowrunner.dispatch.gates.hiding import coverable, places_to_hide
 from flowrunner.dispatch.gates.wall import Wall
 from flowrunner.dispatch.kit import Kit
@@ -45,6 +45,8 @@ def make_kit(settings: Settings) -> Kit:
         gates=_gates(settings, around.path),
         hidden=_hidden(settings, own.get("HOME"), agents),
         ports=settings.agent_ports,
+        # Who reaches the socket of our own database runs programs as it, outside of every gate.
+        needs=(Right.HIDDEN,) if settings.database_url is None else (),
     )
     return Kit(
         around=around,

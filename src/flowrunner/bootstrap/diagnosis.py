@@ -88,7 +88,7 @@ def _wall(kit: Kit) -> Finding:
     """Without a gate nothing runs, or the operator has taken the risk upon himself."""
     assert kit.wall is not None  # noqa: S101  # `make_kit` builds one
     found = asyncio.run(kit.wall.detected())
-    best = next((each for each in found if each.holds and each.gate.is_enough), None)
+    best = next((each for each in found if each.holds and each.gate.rights >= kit.wall.asked), None)
     if best is not None:
         uncovered = ", ".join(sorted(best.gate.uncovered)) or "nothing"
         return Finding("gate", "ok", f"{best.gate.name}; not covered: {uncovered}")

@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
         ("API Error: 403 Forbidden", "fatal", "not_authorized"),
         ("API key not valid. Please pass a valid API key.", "fatal", "not_authorized"),
         ("Incorrect API key provided: sk-***; Invalid API key", "fatal", "not_authorized"),
+        ("400 Incorrect API key provided: sk-***", "fatal", "not_authorized"),
         ('{"error": {"message": "scripted error 400", "code": 400}}', "fatal", "request_refused"),
         ("[API Error: 400 Invalid value: 'tool']", "fatal", "request_refused"),
         ("The model `gpt-9` does not exist or you do not have access", "fatal", "model_unknown"),

@@ -71,6 +71,21 @@ async def test_without_a_list_every_port_is_reached_and_that_is_said(folder: Pat
     assert "tcp" in uncovered
 
 
+async def test_where_something_must_be_hidden_landlock_alone_is_not_enough(folder: Path) -> None:
+    """P8: an embedded database runs what it is told to, and its socket is a file like any other."""
+    gates = [Gate(landlock=stage.ABI or landlock.NEWEST)]
+    wall = Wall("strict", folder / "room", "/nonexistent", gates=gates, needs=(Right.HIDDEN,))
+    command = a_command("", stage.a_project(folder))
+
+    refused = await wall.guard(command)
+
+    assert isinstance(refused, Refusal)
+    if stage.ABI:
+        assert "does not cover hidden" in refused.message
+        trusting = Wall("strict", folder / "room", "/nonexistent", gates=gates)
+        assert isinstance(await trusting.guard(command), Guarded)
+
+
 async def test_a_list_that_cannot_be_kept_is_refused(folder: Path) -> None:
     """P8, F68: an operator who limits the network is not given agents with all of it."""
     gates = [Gate(namespaces=True), Gate(landlock=min(stage.ABI, landlock.TRUNCATES))]

@@ -35,7 +35,7 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _LOGIN = re.compile(
-    r"authenticat|unauthori[sz]ed|invalid.{0,5}api.?key|api.?key.{0,20}(?:invalid|not valid)"
+    r"authenticat|unauthori[sz]ed|(?:invalid|incorrect).{0,5}api.?key|api.?key.{0,20}(?:invalid|not valid)"
     r"|permission denied|forbidden|please (?:run )?/?log.?in",
     re.IGNORECASE,
 )

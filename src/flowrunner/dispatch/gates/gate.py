@@ -94,12 +94,6 @@ class Gate:
         return rights | {Right.TCP} if limits_tcp else rights
 
     @property
-    def is_enough(self) -> bool:
-        """Whether it claims all that `strict` and the operator ask for."""
-        asked = REQUIRED if self.ports is None else REQUIRED | {Right.TCP}
-        return self.rights >= asked
-
-    @property
     def uncovered(self) -> frozenset[Right]:
         return frozenset(Right) - self.rights
 

@@ -30,13 +30,18 @@ class Refusal:
         return TaskError(code=self.code, message=self.message, hint=self.hint)
 
 
-def choose(policy: Policy, found: Sequence[ProbeResult]) -> Gate | Refusal:
-    """Return the gate that covers most of those that hold; the first of equals."""
+def choose(
+    policy: Policy, found: Sequence[ProbeResult], asked: frozenset[Right] = REQUIRED
+) -> Gate | Refusal:
+    """Return the gate that covers most of those that hold; the first of equals.
+
+    *asked* are the rights without which `strict` takes none.
+    """
     holding = [result.gate for result in found if result.holds]
-    enough = [gate for gate in holding if gate.is_enough]
+    enough = [gate for gate in holding if gate.rights >= asked]
     match policy:
         case "strict":
-            return _widest(enough) if enough else _refusal(found)
+            return _widest(enough) if enough else _refusal(found, asked)
         case "tool-level":
             return _widest(enough or holding or [OPEN])
 
@@ -45,8 +50,8 @@ def _widest(gates: Sequence[Gate]) -> Gate:
     return max(gates, key=lambda gate: len(gate.rights))
 
 
-def _refusal(found: Sequence[ProbeResult]) -> Refusal:
-    told = [f"{result.gate.name}: {_why_not(result)}" for result in found][:_TOLD]
+def _refusal(found: Sequence[ProbeResult], asked: frozenset[Right]) -> Refusal:
+    told = [f"{result.gate.name}: {_why_not(result, asked)}" for result in found][:_TOLD]
     reasons = "; ".join(told) or "this system has none that we know"
     return Refusal(
         NO_GATE,
@@ -56,8 +61,7 @@ def _refusal(found: Sequence[ProbeResult]) -> Refusal:
     )
 
 
-def _why_not(result: ProbeResult) -> str:
-    asked = REQUIRED if result.gate.ports is None else REQUIRED | {Right.TCP}
+def _why_not(result: ProbeResult, asked: frozenset[Right]) -> str:
     missing = asked - result.gate.rights
     if result.holds and missing:
         return f"holds, but does not cover {', '.join(sorted(missing))}"

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from flowrunner.dispatch.gates.detection import candidates, detect, missing, try_out
-from flowrunner.dispatch.gates.gate import OPEN, Gate
+from flowrunner.dispatch.gates.gate import OPEN, REQUIRED, Gate, Right
 from flowrunner.dispatch.gates.hiding import coverable
 from flowrunner.dispatch.gates.places import mounts_below
 from flowrunner.dispatch.gates.policy import Policy, Refusal, choose
@@ -67,7 +67,8 @@ class Wall:
     *room* is where tasks have their private folders; *path* is where programs are looked for.
     *gates* are tried in their order; None: all that this machine seems to have, the best first.
     *hidden* are places that no agent gets to see, where its gate can hide. *ports* are all that
-    agents may connect to by TCP; None: any.
+    agents may connect to by TCP; None: any. *needs* are rights that `strict` asks for beside those
+    that it always does.
     """
 
     def __init__(
@@ -79,11 +80,14 @@ class Wall:
         gates: Sequence[Gate] | None = None,
         hidden: Sequence[Path] = (),
         ports: Sequence[int] | None = None,
+        needs: Collection[Right] = (),
     ) -> None:
         self.policy: Policy = policy
         self._gates = gates
         self._hidden = tuple(hidden)
         self._ports = None if ports is None else tuple(ports)
+        limits = () if ports is None else (Right.TCP,)
+        self.asked: frozenset[Right] = REQUIRED.union(needs, limits)
         self._room = room
         self._path = path
         self._lock = asyncio.Lock()
@@ -120,11 +124,11 @@ class Wall:
         hidden = await asyncio.to_thread(coverable, self._hidden, (project, *programs))
         for gate in (replace(gate, hidden=hidden, ports=self._ports) for gate in gates):
             results.append(await self._try(gate, project))
-            if results[-1].holds and gate.is_enough:
+            if results[-1].holds and gate.rights >= self.asked:
                 break
         else:
             results += missing([result.gate for result in results], self._room)
-        chosen = choose(self.policy, results)
+        chosen = choose(self.policy, results, self.asked)
         if isinstance(chosen, Refusal):
             return chosen
         held = (result for result in results if result.gate == chosen and result.holds)
