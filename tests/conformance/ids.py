@@ -22,8 +22,8 @@ PAGES = (
     "supervisor",
     "executor",
 )
-STAGES = ("spine", "steps", "later")
-REACHED = "steps"
+STAGES = ("spine", "steps", "agents", "later")
+REACHED = "agents"
 """The stage whose rules are owed now: one without a test is untested, one due later waits."""
 
 _ID = r"(?:[RD][1-4]-\d+|CC-\d+|[VBSAF]-\d+|[IPF]\d{1,2})"
