@@ -56,7 +56,9 @@ async def test_a_model_that_fails(tmp_path: Path, agent: str, step: Step, code: 
 
     error = played.judgement.report.error
     assert error is not None
-    assert error.code in {code, "timeout_total"}, error.message
+    # Starved of time, opencode has been seen to end its turn with not a word of why.
+    silent = {"no_output_tokens"} if agent == "opencode" else set[str]()
+    assert error.code in {code, "timeout_total", *silent}, error.message
 
 
 @pytest.mark.parametrize("agent", ["claude", *OTHERS])

@@ -84,6 +84,8 @@ def a_house(postgres: Postgres, template: str) -> Generator[House]:
             settings = {
                 "FLOWRUNNER_AGENTS": json.dumps(_agents(model, place)),
                 "FLOWRUNNER_AGENTS_DIR": str(AGENTS),
+                "FLOWRUNNER_WALL": "strict",
+                "FLOWRUNNER_GATES": "bubblewrap,namespaces,landlock",
                 "WORKER_CANARY": canary,
                 "THE_KEY": key,
             }

@@ -88,7 +88,7 @@ def spoken(house: House) -> str:
 def test_a_provider_that_repeats_the_key(house: House, agent: str) -> None:
     """P8, P9, R2-25: refused with the key in the refusal; the failure says why, without it."""
     # Codex tells no more of a 401 than that there was one.
-    status, code = (401, "not_authorized") if agent == "qwen" else (400, "request_refused")
+    status = 401 if agent == "qwen" else 400
     house.mind.steps = (Fail(status, f"marzipan: incorrect API key provided: {house.key}."),)
     server = house.site.serve()
     with server.client() as client:
@@ -96,7 +96,7 @@ def test_a_provider_that_repeats_the_key(house: House, agent: str) -> None:
         assert run.status == "failed"
         step = client.get_step(str(run.id), "look")
     assert step.error is not None
-    assert step.error.code == code
+    assert step.error.code == "not_authorized"
     assert "incorrect API key provided" in step.error.message
     assert house.agents() == []
     assert_kept_secret(house)

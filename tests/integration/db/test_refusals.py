@@ -73,6 +73,10 @@ ROWS = [
         "INSERT INTO task_results OVERRIDING SYSTEM VALUE SELECT 7, id, 0, 1, 1, 'maybe' FROM flow_runs",
         "task_results_outcome_check",
     ),
+    (
+        "INSERT INTO provider_pauses (provider, until) VALUES ('', now())",
+        "provider_pauses_provider_check",
+    ),
 ]
 APPROVAL = (
     "INSERT INTO flow_approvals (run_id, step_no, attempt, status, request_ref, digest, actor,"
