@@ -35,8 +35,8 @@ _TOO_LARGE = re.compile(
     re.IGNORECASE,
 )
 _LOGIN = re.compile(
-    r"authenticat|unauthori[sz]ed|(?:invalid|incorrect).{0,5}api.?key|api.?key.{0,20}(?:invalid|not valid)"
-    r"|permission denied|forbidden|please (?:run )?/?log.?in",
+    r"authenticat|unauthori[sz]ed|(?:invalid|incorrect).{0,5}api.?key"
+    r"|api.?key.{0,20}(?:invalid|not valid)|permission denied|forbidden|please (?:run )?/?log.?in",
     re.IGNORECASE,
 )
 _MODEL = re.compile(r"model.{0,80}(?:not found|not exist|unknown|not supported)", re.IGNORECASE)
