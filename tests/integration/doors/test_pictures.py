@@ -108,8 +108,9 @@ async def test_a_graph_shows_how_each_step_stands(
     async def counted() -> Any:
         found = await door.get(f"{RUNS}/{run_id}/graph")
         nodes = {node["key"]: node for node in found.json()["nodes"]}
+        is_over = nodes["each-one"]["status"] == "completed"
         children = nodes["each-one"]["children"]
-        return found if children and children.get("completed") == 2 else None
+        return found if is_over and children.get("completed") == 2 else None
 
     first = await until(counted)
     graph = first.json()
